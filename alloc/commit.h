@@ -1,0 +1,130 @@
+// The commit: the one way to change a byte that is reachable.
+//
+// A commit is {fresh ranges, line updates, units that become allocated, units that become free}. Whatever subset of
+// its unfenced words a crash leaves on the medium, after recovery it happened wholly or not at all.
+//
+//   Commit c(pool);
+//   NACRE_TRY(c.begin());                        // pin, lane
+//   NACRE_TRY(c.allocate(bytes, UnitUse::record, off));
+//   ... store the bytes, c.flush_fresh(off, bytes, crc, site) ...
+//   c.finish_fresh();                            // strict form: fence
+//   plan:  ... decide what to change; c.free(off, use) for what it drops ...
+//   NACRE_TRY(c.lock(lines, 1, 1));                  // then validate what was decided; c.unlock() and plan again
+//   c.set_word(line, word, value);
+//   NACRE_TRY(c.publish(...));                   // log, fence, apply
+//
+// From lock() on nothing allocates and nothing can fail for lack of memory or space. A Commit that is destroyed
+// before publish() gives everything back; the pool is as it was. One thread; a thread has at most one Commit at a
+// time per pool.
+#pragma once
+
+#include <span>
+
+#include "alloc/pool.h"
+#include "pmem/base/status.h"
+
+namespace nacre::alloc {
+
+enum class UnitUse : uint8_t {
+  record,  ///< sealed ranges, immutable once published
+  lines,   ///< guarded lines: its memory is reused only after a retire advance
+};
+
+/// What one commit may hold; more is Code::too_large.
+inline constexpr uint64_t kMaxFreshRanges = 255;
+inline constexpr uint64_t kMaxOpsPerLine = 255;
+
+class Commit {
+ public:
+  explicit Commit(Pool& pool) noexcept : pool_(pool) {}
+  ~Commit();
+  Commit(const Commit&) = delete;
+  Commit& operator=(const Commit&) = delete;
+
+  /// Pins the epoch and takes a lane. read_only, limit, io_error. May be called again after publish().
+  Status begin();
+
+  /// Reserves a unit of at least `bytes` for this commit. May unpin and pin again to reclaim space, so it comes
+  /// before anything is read. out_of_space, too_large, corruption, io_error.
+  Status allocate(uint64_t bytes, UnitUse use, uint64_t& off);
+  /// As the pool's salt; shorthand for writers of fresh bytes.
+  Salt salt() const noexcept { return pool_.salt(); }
+
+  /// Says that [off, off + bytes) holds a finished sealed range whose first word begins with `crc`, and flushes it.
+  void flush_fresh(uint64_t off, uint64_t bytes, uint32_t crc, const pmem::Site& site);
+  /// As flush_fresh for guarded lines; they must carry fresh_seq(). Makes the commit strict.
+  void flush_fresh_lines(uint64_t off, uint64_t bytes, const pmem::Site& site);
+  /// The seq that guarded lines in the unit at `off`, allocated by this commit, begin with.
+  uint64_t fresh_seq(uint64_t off) const noexcept;
+  /// Ends step 1: in the strict form waits for the fresh bytes.
+  void finish_fresh() noexcept;
+
+  /// Plans to free the unit at `off`. Before lock(). corruption if no unit starts there.
+  Status free(uint64_t off, UnitUse use);
+
+  /// Locks these lines (index lines to be changed, validated or freed), in lock order, and reserves room for changes of
+  /// at most `max_lines` of them by at most `max_ops` set_word calls. too_large if the record could not fit its lane. Nothing is locked on failure.
+  Status lock(std::span<const uint64_t> line_offs, uint64_t max_lines, uint64_t max_ops);
+  /// Gives the locks back and forgets the planned frees: the caller plans anew.
+  void unlock() noexcept;
+
+  // ---- between lock and publish ----
+
+  /// Sets payload word `word` of a locked line.
+  void set_word(uint64_t line_off, uint32_t word, uint64_t value) noexcept;
+  /// A locked line that this commit frees or relies on: its seq stays below the commit's.
+  void raise_seq(uint64_t seq) noexcept { min_seq_ = seq > min_seq_ ? seq : min_seq_; }
+
+  /// Appends the log record, waits until it is durable, applies it and calls `on_applied` before any line is
+  /// unlocked. corruption if a line to be changed fails its check, or a unit's bit is not what it must be (nothing
+  /// was changed); io_error if the medium failed (whether the commit happened is then decided at the next open, and
+  /// the handle is read-only).
+  template <class OnApplied>
+  Status publish(OnApplied&& on_applied) {
+    NACRE_TRY(make_durable());
+    apply();
+    on_applied();
+    finish();
+    return Code::ok;
+  }
+  Status publish() {
+    return publish([] {});
+  }
+
+  uint64_t seq() const noexcept { return lane_->record.seq; }
+  Lane& lane() noexcept { return *lane_; }
+
+ private:
+  Status allocate_unit(uint32_t class_id, UnitRef& unit);
+  Status make_slab(uint32_t class_id);
+  Status repin_and_reclaim();
+  void take_lane() noexcept;
+  Status lock_slab_lines();
+  Status check_lines() const;
+  void reserve_ring(uint64_t max_cells) noexcept;
+  void flush_half(uint32_t half) noexcept;
+  void fence_passed() noexcept;
+  uint64_t choose_seq() noexcept;
+  void append() noexcept;
+  Status make_durable();
+  void apply() noexcept;
+  void apply_line(const LineUpdate& update) noexcept;
+  void finish() noexcept;
+  void unlock_slab_lines() noexcept;
+  void give_back() noexcept;
+  void release() noexcept;
+
+  Pool& pool_;
+  Lane* lane_ = nullptr;
+  bool pinned_ = false;
+  bool strict_ = false;
+  bool fresh_fenced_ = false;
+  bool locked_ = false;
+  bool broken_ = false;        // the medium failed: what was reserved stays reserved until the next open
+  uint64_t min_seq_ = 0;
+  uint32_t index_updates_ = 0;  // the rest of record.updates are slab lines
+  uint64_t max_cells_ = 0;
+  pmem::Ticket ticket_;
+};
+
+}  // namespace nacre::alloc

@@ -1,0 +1,184 @@
+// Laying out an empty pool, and reading the superblock of an existing one.
+#include <cstring>
+
+#include "alloc/format.h"
+#include "alloc/heap_layout.h"
+#include "alloc/lane_layout.h"
+#include "alloc/sites.h"
+
+namespace nacre::alloc {
+namespace {
+
+constexpr uint64_t kFirstSeq = 1;
+constexpr uint64_t kMinChunks = 4;
+
+void write_line(pmem::Domain& domain, Salt salt, uint64_t off, const uint64_t (&words)[kLineWords]) noexcept {
+  auto* line = domain.at<GuardedLine>(off);
+  std::memcpy(line->words, words, sizeof words);
+  line->guard = make_guard(salt, off, words, kFirstSeq);
+}
+
+void write_class_table(pmem::Domain& domain, Salt salt, const std::vector<uint64_t>& class_words) noexcept {
+  for (uint64_t l = 0; l < kClassTableBytes / kLineBytes; ++l) {
+    uint64_t words[kLineWords] = {};
+    for (uint64_t w = 0; w < kLineWords && l * kLineWords + w < class_words.size(); ++w)
+      words[w] = class_words[l * kLineWords + w];
+    write_line(domain, salt, kClassTableOff + l * kLineBytes, words);
+  }
+}
+
+void write_lanes(pmem::Domain& domain, Salt salt, const Layout& layout) noexcept {
+  for (uint64_t lane = 0; lane < layout.geometry.lane_count; ++lane) {
+    const uint64_t off = layout.lane_header_off(lane);
+    std::memset(domain.base() + off, 0, layout.lane_bytes);
+    auto* header = domain.at<LaneHeader>(off);
+    header->seal = make_lane_word(salt, off + offsetof(LaneHeader, seal), 0);
+    header->retired = make_lane_word(salt, off + offsetof(LaneHeader, retired), 0);
+  }
+}
+
+void write_zones(pmem::Domain& domain, Salt salt, const Layout& layout) noexcept {
+  const uint64_t lines = layout.chunk_table_lines + layout.geometry.zone_chunks * layout.bitmap_lines;
+  for (uint64_t zone = 0; zone < layout.zone_count; ++zone)
+    for (uint64_t l = 0; l < lines; ++l) write_line(domain, salt, layout.zone_off(zone) + l * kLineBytes, {});
+}
+
+void write_superblock(pmem::Domain& domain, Salt salt, const Layout& layout, uint64_t copy_off) noexcept {
+  const Geometry& g = layout.geometry;
+  std::memset(domain.base() + copy_off, 0, kSuperblockBytes);
+  uint64_t geometry[kLineWords] = {};
+  geometry[kChunkZoneWord] = g.chunk_bytes | uint64_t{g.zone_chunks} << 32;
+  geometry[kLaneWord] = g.lane_count | uint64_t{g.lane_cells} << 32;
+  geometry[kClientWord] = g.client;
+  write_line(domain, 0, copy_off + kGeometryLineOff, geometry);
+  uint64_t roots[kLineWords] = {};
+  roots[kPoolBytesWord] = layout.pool_bytes;
+  write_line(domain, salt, copy_off + kRootsLineOff, roots);
+}
+
+void write_identity(pmem::Domain& domain, const FormatOptions& options, uint64_t copy_off) noexcept {
+  uint64_t identity[kLineWords] = {};
+  identity[kMagicWord] = kMagic;
+  identity[kVersionWord] = kFormatVersion;
+  identity[kIdLoWord] = options.identity_lo;
+  identity[kIdHiWord] = options.identity_hi;
+  write_line(domain, 0, copy_off, identity);
+}
+
+Status check_identity(const GuardedLine& line, bool read_only) {
+  const auto version = static_cast<uint32_t>(line.words[kVersionWord]);
+  const auto hex = [](uint64_t v) { return static_cast<unsigned long long>(v); };
+  if (line.words[kVersionWord] != kFormatVersion)
+    return Status::error(Code::incompatible, "the pool has format version %u, this build reads version %u; use the "
+                         "release that made it to dump it, and load the dump here", version, kFormatVersion);
+  if ((line.words[kIncompatWord] & ~kKnownIncompat) != 0)
+    return Status::error(Code::incompatible, "the pool uses features unknown to this build (incompatible bits %llx); "
+                         "open it with a newer release", hex(line.words[kIncompatWord] & ~kKnownIncompat));
+  if (!read_only && (line.words[kRoCompatWord] & ~kKnownRoCompat) != 0)
+    return Status::error(Code::incompatible, "the pool has features this build can read but not write (bits %llx); "
+                         "open it read-only or with a newer release", hex(line.words[kRoCompatWord] & ~kKnownRoCompat));
+  return Code::ok;
+}
+
+struct CopyState {
+  bool magic = false;     // the magic word is there
+  bool identity = false;  // and its line is intact
+  bool geometry = false;
+  bool roots = false;
+};
+
+CopyState look_at(const pmem::Domain& domain, uint64_t copy_off) noexcept {
+  const auto* copy = domain.at<SuperblockLayout>(copy_off);
+  CopyState s;
+  s.magic = copy->identity.words[kMagicWord] == kMagic;
+  s.identity = s.magic && line_intact(0, copy_off, copy->identity);
+  s.geometry = line_intact(0, copy_off + kGeometryLineOff, copy->geometry);
+  if (s.identity)
+    s.roots = line_intact(salt_of(copy->identity.words[kIdLoWord], copy->identity.words[kIdHiWord]),
+                          copy_off + kRootsLineOff, copy->roots);
+  return s;
+}
+
+}  // namespace
+
+Status format_pool(pmem::Domain& domain, const FormatOptions& options) {
+  if (!options.geometry.valid())
+    return Status::error(Code::invalid_argument, "format: chunk, zone or lane numbers are out of range");
+  const Layout layout(options.geometry, domain.size_bytes());
+  if (layout.chunk_count < kMinChunks || layout.pool_bytes > kMaxPoolBytes)
+    return Status::error(Code::invalid_argument,
+                         "format: %llu bytes give %llu chunks of %u bytes; a pool needs at least %llu chunks and has "
+                         "at most 16 TiB", static_cast<unsigned long long>(layout.pool_bytes),
+                         static_cast<unsigned long long>(layout.chunk_count), options.geometry.chunk_bytes,
+                         static_cast<unsigned long long>(kMinChunks));
+  NACRE_ASSIGN(const auto class_words, default_class_words(options.geometry, options.classes));
+  const Salt salt = salt_of(options.identity_lo, options.identity_hi);
+  write_class_table(domain, salt, class_words);
+  write_lanes(domain, salt, layout);
+  write_zones(domain, salt, layout);
+  for (uint64_t copy : {kSuperblockAOff, kSuperblockBOff}) write_superblock(domain, salt, layout, copy);
+  domain.flush(0, layout.zones_off, site::kFormatFlush);
+  for (uint64_t zone = 0; zone < layout.zone_count; ++zone)
+    domain.flush(layout.zone_off(zone), layout.zone_meta_bytes, site::kFormatFlush);
+  domain.fence(site::kFormatFence);  // everything else is durable before the pool has a name
+  for (uint64_t copy : {kSuperblockAOff, kSuperblockBOff}) {
+    write_identity(domain, options, copy);
+    domain.flush(copy, kLineBytes, site::kIdentityFlush);
+  }
+  domain.fence(site::kIdentityFence);
+  return domain.health();
+}
+
+Result<SuperblockView> read_superblock(const pmem::Domain& domain, bool read_only) {
+  if (domain.size_bytes() < kLaneAreaOff)
+    return Status::error(Code::not_a_pool, "%llu bytes are too few for a Nacre pool",
+                         static_cast<unsigned long long>(domain.size_bytes()));
+  const CopyState a = look_at(domain, kSuperblockAOff), b = look_at(domain, kSuperblockBOff);
+  if (!a.magic && !b.magic)
+    return Status::error(Code::not_a_pool, "the file does not begin with a Nacre superblock; it is some other file, or "
+                         "its creation was cut short (then remove it and create the pool again)");
+  SuperblockView view;
+  const CopyState* best = a.identity ? &a : b.identity ? &b : nullptr;
+  if (best == nullptr) {  // a later format may check its lines otherwise: the version is looked at first
+    for (uint64_t copy : {kSuperblockAOff, kSuperblockBOff}) {
+      const auto* line = domain.at<GuardedLine>(copy);
+      if (line->words[kMagicWord] == kMagic) NACRE_TRY(check_identity(*line, read_only));
+    }
+    return Status::error(Code::corruption, "both copies of the superblock's identity line are damaged");
+  }
+  const auto* identity = domain.at<GuardedLine>(a.identity ? kSuperblockAOff : kSuperblockBOff);
+  NACRE_TRY(check_identity(*identity, read_only));
+  if (!a.geometry && !b.geometry)
+    return Status::error(Code::corruption, "both copies of the superblock's geometry line are damaged");
+  const auto* geometry = domain.at<GuardedLine>((a.geometry ? kSuperblockAOff : kSuperblockBOff) + kGeometryLineOff);
+  view.geometry.chunk_bytes = static_cast<uint32_t>(geometry->words[kChunkZoneWord]);
+  view.geometry.zone_chunks = static_cast<uint32_t>(geometry->words[kChunkZoneWord] >> 32);
+  view.geometry.lane_count = static_cast<uint32_t>(geometry->words[kLaneWord]);
+  view.geometry.lane_cells = static_cast<uint32_t>(geometry->words[kLaneWord] >> 32);
+  view.geometry.client = geometry->words[kClientWord];
+  view.identity_lo = identity->words[kIdLoWord];
+  view.identity_hi = identity->words[kIdHiWord];
+  if (!view.geometry.valid()) return Status::error(Code::corruption, "the superblock's geometry makes no sense");
+  const Layout probe(view.geometry, domain.size_bytes());
+  if (probe.zones_off > domain.size_bytes() || probe.chunk_count == 0)
+    return Status::error(Code::corruption, "the file has %llu bytes, less than the lane area of this pool needs: it was "
+                         "truncated", static_cast<unsigned long long>(domain.size_bytes()));
+  view.copies_damaged = !(a.identity && a.geometry && b.identity && b.geometry);
+  return view;
+}
+
+Result<uint64_t> read_pool_bytes(const pmem::Domain& domain, Salt salt) {
+  for (uint64_t copy : {kSuperblockAOff, kSuperblockBOff}) {
+    const uint64_t off = copy + kRootsLineOff;
+    const auto* roots = domain.at<GuardedLine>(off);
+    if (!line_intact(salt, off, *roots)) continue;
+    const uint64_t bytes = roots->words[kPoolBytesWord];
+    if (bytes > domain.size_bytes())
+      return Status::error(Code::corruption, "the pool has %llu bytes but its file only %llu: it was truncated",
+                           static_cast<unsigned long long>(bytes), static_cast<unsigned long long>(domain.size_bytes()));
+    return bytes;
+  }
+  return Status::error(Code::corruption, "both copies of the superblock's roots line are damaged");
+}
+
+}  // namespace nacre::alloc

@@ -1,0 +1,42 @@
+// Laying out an empty pool, and reading the superblock of an existing one.
+#pragma once
+
+#include <span>
+
+#include "alloc/geometry.h"
+#include "alloc/size_class.h"
+#include "alloc/superblock_layout.h"
+#include "pmem/base/result.h"
+#include "pmem/domain.h"
+
+namespace nacre::alloc {
+
+struct FormatOptions {
+  Geometry geometry;
+  std::span<const ClassSpec> classes;  ///< further allocation classes
+  uint64_t identity_lo = 0;            ///< 128 random bits name the pool
+  uint64_t identity_hi = 0;
+};
+
+/// The salt of a pool with this identity.
+inline Salt salt_of(uint64_t identity_lo, uint64_t identity_hi) noexcept {
+  return crc32c_u64(crc32c_u64(0x6e616372, identity_lo), identity_hi);
+}
+
+/// Lays out an empty pool over the whole domain. The identity line is written last and alone, so a pool whose
+/// making was cut short is not a pool. invalid_argument, limit, io_error.
+Status format_pool(pmem::Domain& domain, const FormatOptions& options);
+
+struct SuperblockView {
+  Geometry geometry;
+  uint64_t identity_lo = 0, identity_hi = 0;
+  bool copies_damaged = false;  ///< one copy is unreadable; the other served
+};
+
+/// Reads and checks the lines that never change. not_a_pool, incompatible, corruption.
+Result<SuperblockView> read_superblock(const pmem::Domain& domain, bool read_only);
+
+/// The pool's size from the roots line, after recovery. corruption (damaged, or the file was truncated).
+Result<uint64_t> read_pool_bytes(const pmem::Domain& domain, Salt salt);
+
+}  // namespace nacre::alloc

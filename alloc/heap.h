@@ -1,0 +1,124 @@
+// The heap: chunks, slabs and the volatile state that says which unit may be handed out next. It never changes the
+// medium: a unit's bit is published by the commit that publishes the pointer to it (alloc/commit.h), and cleared by
+// the commit that drops the pointer. So allocation costs no fence of its own and cannot leak.
+//
+// Nothing is read at open. The chunk table is read at the first use, a slab's bitmap when the slab is first needed.
+//
+// Lock order: Heap::mutex_ is a leaf; it is never held across a commit or a wait.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <memory>
+#include <vector>
+
+#include "alloc/guarded_line.h"
+#include "alloc/size_class.h"
+#include "alloc/slab.h"
+#include "pmem/base/result.h"
+#include "pmem/base/sync.h"
+#include "pmem/domain.h"
+
+namespace nacre::alloc {
+
+/// The slabs a lane allocates from.
+struct Arena {
+  std::array<Slab*, kMaxClasses> active{};
+};
+
+/// Where a unit's bit is on the medium.
+struct BitRef {
+  uint64_t line_off;
+  uint8_t word;
+  uint64_t mask;
+};
+
+/// What the pool's bytes are used for, from the medium.
+struct HeapUsage {
+  struct Class {
+    uint32_t unit_bytes = 0;
+    uint64_t slabs = 0;
+    uint64_t units = 0;
+    uint64_t allocated = 0;
+  };
+  std::vector<Class> classes;
+  uint64_t chunks = 0;
+  uint64_t free_chunks = 0;
+};
+
+class Heap {
+ public:
+  Heap(pmem::Domain& domain, const Layout& layout, Salt salt);
+
+  /// Before the first use: the pool is smaller than its mapping.
+  void set_layout(const Layout& layout) noexcept { layout_ = layout; }
+
+  /// Reads the class table. corruption.
+  Status load_classes();
+  const SizeClasses& classes() const noexcept { return classes_; }
+  const Layout& layout() const noexcept { return layout_; }
+
+  /// Reserves a unit of the class in DRAM. not_found if no slab of the class has room: the caller then makes one.
+  /// corruption if a bitmap on the way is damaged.
+  Status reserve(Arena& arena, uint32_t class_id, UnitRef& out);
+  /// Reserves from any slab of the class, the active ones of other arenas included. As reserve.
+  Status reserve_anywhere(uint32_t class_id, UnitRef& out);
+  /// Gives a unit back: never published, or through limbo. Never fails, never allocates.
+  void release(const UnitRef& unit) noexcept;
+
+  /// The slab and unit that start exactly at `off`; corruption if there is none. (That its bit is set
+  /// is checked by the commit that clears it.)
+  Status locate(uint64_t off, UnitRef& out);
+  BitRef bit_of(const UnitRef& unit) const noexcept;
+
+  /// A chunk whose table word is to become a slab: a free one, else an empty slab of another class. Held by the
+  /// caller until install() or unclaim(). out_of_space if there is none.
+  struct ChunkClaim {
+    uint32_t chunk = 0;
+    Slab* emptied = nullptr;
+  };
+  Status claim_chunk(ChunkClaim& out);
+  void unclaim(const ChunkClaim& claim) noexcept;
+  /// After the commit that made `claim` a slab of `class_id`. The memory was reserved by prepare_install.
+  void install(const ChunkClaim& claim, std::unique_ptr<Slab> slab) noexcept;
+  std::unique_ptr<Slab> prepare_install(const ChunkClaim& claim, uint32_t class_id);
+
+  /// Reads the medium; quiescent callers only (info, check). corruption names the line.
+  Result<HeapUsage> usage();
+
+ private:
+  struct ClassSlabs {
+    std::vector<Slab*> all;
+    std::vector<Slab*> with_room;    // not active anywhere and not known to be full
+    std::vector<uint32_t> unloaded;  // chunks whose bitmap was not read yet
+  };
+
+  Status ensure_table() {
+    if (table_loaded_.load(std::memory_order_acquire)) [[likely]]
+      return Code::ok;
+    return load_table();
+  }
+  Status load_table();
+  Status read_chunk_word(uint32_t chunk, uint64_t& word) const;
+  Result<Slab*> load_slab(uint32_t chunk);  // mutex_ held; lists the slab if it has room
+  void make_room(ClassSlabs& list);         // mutex_ held; so that what is noexcept never allocates
+  Status refill(Arena& arena, uint32_t class_id, UnitRef& out);
+  void list_room(Slab* slab) noexcept;
+
+  pmem::Domain& domain_;
+  Layout layout_;
+  Salt salt_;
+  SizeClasses classes_;
+
+  std::atomic<bool> table_loaded_{false};
+  sync::Mutex mutex_;
+  // guarded by mutex_, except slab_of_chunk_ which is read without
+  std::vector<uint8_t> chunk_state_;  // ChunkState, or kClaimed
+  std::vector<uint16_t> chunk_class_;
+  std::unique_ptr<std::atomic<Slab*>[]> slab_of_chunk_;
+  std::vector<ClassSlabs> class_slabs_;
+  std::vector<std::unique_ptr<Slab>> slabs_;  // all ever made; freed with the heap
+  uint32_t free_hint_ = 0;
+};
+
+}  // namespace nacre::alloc

@@ -1,0 +1,70 @@
+// Accounts for every byte of a pool. The layer above reports each unit it can reach, exactly once; the check compares
+// that with the bitmaps on the medium and with the pool's size. Never writes; the pool must be quiescent.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "alloc/pool.h"
+
+namespace nacre::alloc {
+
+struct HeapAccount {
+  uint64_t pool_bytes = 0;
+  uint64_t superblock_bytes = 0;  // superblocks and class table
+  uint64_t lane_bytes = 0;        // with the alignment behind them
+  uint64_t zone_meta_bytes = 0;
+  uint64_t live_bytes = 0;        // units that are allocated
+  uint64_t free_unit_bytes = 0;   // units that are not
+  uint64_t slab_tail_bytes = 0;   // too short for a unit
+  uint64_t free_chunk_bytes = 0;
+  uint64_t slack_bytes = 0;       // behind the last chunk
+  uint64_t live_units = 0;
+  uint64_t leaked_units = 0;      // allocated, reached from nowhere
+  uint64_t leaked_bytes = 0;
+  uint64_t sum() const noexcept {
+    return superblock_bytes + lane_bytes + zone_meta_bytes + live_bytes + free_unit_bytes + slab_tail_bytes +
+           free_chunk_bytes + slack_bytes;
+  }
+};
+
+class HeapCheck {
+ public:
+  static constexpr size_t kMaxProblems = 100;
+
+  explicit HeapCheck(Pool& pool);
+
+  /// Verifies superblock, class table, lanes, chunk table and bitmaps.
+  void check_metadata();
+  /// Reports a unit that is reachable, of `bytes` used bytes. False (and a problem) if no allocated unit of at least
+  /// that size starts there, or it was reported before. `what` names it in the finding.
+  bool mark(uint64_t off, uint64_t bytes, const char* what);
+  /// Adds a finding of the caller's.
+  [[gnu::format(printf, 2, 3)]] void problem(const char* format, ...);
+  /// Finds what is allocated but was not marked, and sums up.
+  void finish();
+
+  const HeapAccount& account() const noexcept { return account_; }
+  const std::vector<std::string>& problems() const noexcept { return problems_; }
+  uint64_t problem_count() const noexcept { return problem_count_; }
+
+ private:
+  struct Chunk {
+    bool slab = false;
+    uint32_t class_id = 0;
+    std::vector<uint64_t> allocated;
+    std::vector<uint64_t> marked;
+  };
+  void check_line(uint64_t off, Salt salt, const char* what);
+  void check_lanes();
+  void load_chunk(uint64_t chunk);
+
+  Pool& pool_;
+  std::vector<Chunk> chunks_;
+  HeapAccount account_;
+  std::vector<std::string> problems_;
+  uint64_t problem_count_ = 0;
+};
+
+}  // namespace nacre::alloc

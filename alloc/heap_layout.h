@@ -1,0 +1,33 @@
+// Chunk table words and class table words, both inside guarded lines.
+//
+//   chunk word   63      56 55               16 15      0
+//                | state 8 | zero              | class 16 |        state: 0 free, 1 slab
+//   class word   63   56 55   48 47          40 39     32 31            0
+//                | state | zero | slab chunks | log2 align | unit_bytes |   state: 0 absent, 1 live, 2 retired
+//
+// Class c is word c % 7 of line c / 7 of the class table. A slab of class c is one chunk cut into units; unit u is
+// bit u % 64 of word u / 64 % 7 of bitmap line u / 448 of its chunk: set = allocated.
+#pragma once
+
+#include <cstdint>
+
+namespace nacre::alloc {
+
+enum class ChunkState : uint8_t { free = 0, slab = 1 };
+
+inline constexpr uint64_t make_chunk_word(ChunkState state, uint16_t class_id) noexcept {
+  return static_cast<uint64_t>(state) << 56 | class_id;
+}
+inline constexpr uint8_t chunk_word_state(uint64_t word) noexcept { return static_cast<uint8_t>(word >> 56); }
+inline constexpr uint16_t chunk_word_class(uint64_t word) noexcept { return static_cast<uint16_t>(word); }
+inline constexpr bool chunk_word_clean(uint64_t word) noexcept { return (word & 0x00ffffffffff0000) == 0; }
+
+enum class ClassState : uint8_t { absent = 0, live = 1, retired = 2 };
+
+inline constexpr uint64_t make_class_word(ClassState state, uint8_t slab_chunks, uint8_t align_log2,
+                                          uint32_t unit_bytes) noexcept {
+  return static_cast<uint64_t>(state) << 56 | static_cast<uint64_t>(slab_chunks) << 40 |
+         static_cast<uint64_t>(align_log2) << 32 | unit_bytes;
+}
+
+}  // namespace nacre::alloc

@@ -1,0 +1,105 @@
+// The volatile side of a lane: where its ring goes on, which lines its records named, the arena it allocates from and
+// the limbo of what it freed. A thread holds a lane exclusively while it commits.
+//
+//   half A                half B
+//   | r r r r r r r r |   | r r r r . . . . |      records never cross a half; `pos` is the next free cell
+//
+// Leaving a half: every line its records named is flushed (they were all applied, for the lane's own thread applied
+// them). The next fence of the same thread makes that durable; only then may the half be overwritten.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <vector>
+
+#include "alloc/geometry.h"
+#include "alloc/heap.h"
+#include "alloc/log_record.h"
+
+namespace nacre::alloc {
+
+/// A queue with room reserved ahead, so that pushing never allocates.
+template <class T>
+class ReservedQueue {
+ public:
+  void reserve(size_t n) {
+    if (items_.capacity() - items_.size() >= n) return;
+    items_.erase(items_.begin(), items_.begin() + static_cast<std::ptrdiff_t>(head_));
+    head_ = 0;
+    if (items_.capacity() - items_.size() < n) items_.reserve((items_.size() + n) * 2);
+  }
+  void push(const T& item) noexcept { items_.push_back(item); }
+  bool empty() const noexcept { return head_ == items_.size(); }
+  size_t size() const noexcept { return items_.size() - head_; }
+  const T& front() const noexcept { return items_[head_]; }
+  void pop() noexcept {
+    if (++head_ == items_.size()) {
+      items_.clear();
+      head_ = 0;
+    }
+  }
+
+ private:
+  std::vector<T> items_;
+  size_t head_ = 0;
+};
+
+/// A number that no two threads of the process ever share, not even one after the other.
+inline uint64_t thread_serial() noexcept {
+  static std::atomic<uint64_t> next{1};
+  thread_local const uint64_t serial = next.fetch_add(1, std::memory_order_relaxed);
+  return serial;
+}
+
+/// A freed unit, with the epoch in which it was freed.
+struct LimboEntry {
+  UnitRef unit;
+  uint64_t epoch;
+};
+
+struct alignas(64) Lane {
+  // shared with the epoch advance
+  std::atomic<uint32_t> held{0};
+  std::atomic<uint64_t> durable_seq{0};  // published after the commit's fence, before any line is unlocked
+  std::atomic<uint64_t> applied_seq{0};  // published after the apply
+
+  // of the advance, under its lock
+  uint64_t sealed_seq = 0;    // the seal known to be fenced
+  uint64_t retiring_seq = 0;  // applied when its lines were flushed by the running retire advance
+
+  // of the holder
+  uint32_t number = 0;
+  uint64_t last_seq = 0;
+  uint32_t half_cells = 0;
+  uint32_t half = 0;  // the current one
+  uint32_t pos = 0;   // next free cell of the whole ring
+  std::vector<uint64_t> half_lines[2];
+  int pending_half = -1;        // flushed, its fence has not passed
+  uint64_t pending_thread = 0;  // whose fence it needs
+  uint64_t frees_since_advance = 0;
+
+  Arena arena;
+  ReservedQueue<LimboEntry> limbo_records;
+  ReservedQueue<LimboEntry> limbo_lines;  // memory that held guarded lines: waits for a retire advance
+
+  // scratch of the running commit; kept for its capacity
+  LogRecord record;
+  std::vector<uint32_t> index_stripes, slab_stripes;
+  struct BitChange {
+    BitRef bit;
+    bool set;
+  };
+  std::vector<BitChange> bits;
+  struct Freed {
+    UnitRef unit;
+    bool lines;
+  };
+  std::vector<UnitRef> allocated;
+  std::vector<Freed> freed;
+  std::vector<std::byte> buffer;
+
+  // statistics, of the holder, read by anybody
+  std::atomic<uint64_t> commits{0}, strict_commits{0}, wraps{0}, cells{0};
+};
+
+}  // namespace nacre::alloc

@@ -1,0 +1,227 @@
+#include "alloc/pool.h"
+
+#include <cstdio>
+#include <utility>
+
+#include "alloc/lane_layout.h"
+#include "alloc/sites.h"
+
+namespace nacre::alloc {
+namespace {
+
+constexpr uint32_t kIndexStripes = 1u << 16;  // one byte each: the table stays in the second-level cache
+constexpr uint32_t kSlabStripes = 1u << 12;
+constexpr int kReclaimRounds = 64;
+
+thread_local int t_preferred_lane = -1;
+
+}  // namespace
+
+Pool::Pool(std::unique_ptr<pmem::Domain> domain, const Layout& layout, Salt salt, const PoolOptions& options)
+    : domain_(std::move(domain)),
+      layout_(layout),
+      salt_(salt),
+      options_(options),
+      heap_(*domain_, layout, salt),
+      index_locks_(kIndexStripes),
+      slab_locks_(kSlabStripes) {}
+
+Pool::~Pool() = default;
+
+Result<std::unique_ptr<Pool>> Pool::open(std::unique_ptr<pmem::Domain> domain, const PoolOptions& options) {
+  NACRE_ASSIGN(const SuperblockView view, read_superblock(*domain, options.read_only));
+  const Salt salt = salt_of(view.identity_lo, view.identity_hi);
+  const Layout layout(view.geometry, domain->size_bytes());
+  std::unique_ptr<Pool> pool(new Pool(std::move(domain), layout, salt, options));
+  pool->identity_lo_ = view.identity_lo;
+  pool->identity_hi_ = view.identity_hi;
+  NACRE_TRY(pool->recover());
+  NACRE_ASSIGN(const uint64_t pool_bytes, read_pool_bytes(*pool->domain_, salt));
+  if (pool_bytes != layout.pool_bytes) {
+    const Layout exact(view.geometry, pool_bytes);
+    pool->layout_ = exact;
+    pool->heap_.set_layout(exact);
+  }
+  NACRE_TRY(pool->heap_.load_classes());
+  return pool;
+}
+
+Status Pool::recover() {
+  std::vector<uint64_t> last_seqs(layout_.geometry.lane_count);
+  NACRE_TRY(recover_lanes(*domain_, layout_, salt_, last_seqs, recovery_));
+  for (uint32_t i = 0; i < layout_.geometry.lane_count; ++i) {
+    auto lane = std::make_unique<Lane>();
+    lane->number = i;
+    lane->last_seq = last_seqs[i];
+    lane->sealed_seq = last_seqs[i];
+    lane->half_cells = layout_.geometry.lane_cells / 2;
+    lane->durable_seq.store(last_seqs[i], std::memory_order_relaxed);
+    lane->applied_seq.store(last_seqs[i], std::memory_order_relaxed);
+    lanes_.push_back(std::move(lane));
+  }
+  return Code::ok;
+}
+
+Status Pool::writable() const noexcept {
+  if (options_.read_only) [[unlikely]]
+    return Status::error(Code::read_only, "the pool was opened read-only");
+  if (failed_.load(std::memory_order_acquire)) [[unlikely]] {
+    sync::Guard guard(failure_mutex_);
+    return Status::error(Code::read_only, "the pool became read-only after a failure (%s: %s); close it and open it again",
+                         failure_.name(), failure_text_);
+  }
+  return Code::ok;
+}
+
+void Pool::fail(Status reason) noexcept {
+  sync::Guard guard(failure_mutex_);
+  if (failed_.load(std::memory_order_relaxed)) return;
+  failure_ = reason;
+  std::snprintf(failure_text_, sizeof failure_text_, "%s", reason.message());
+  failed_.store(true, std::memory_order_release);
+}
+
+void Pool::prefer_lane(int lane) noexcept { t_preferred_lane = lane; }
+
+Lane& Pool::acquire_lane() noexcept {
+  const auto count = static_cast<uint32_t>(lanes_.size());
+  const uint32_t first = t_preferred_lane >= 0 ? static_cast<uint32_t>(t_preferred_lane) : thread_index();
+  sync::Backoff backoff;
+  for (uint32_t i = 0;; ++i) {
+    Lane& lane = *lanes_[(first + i) % count];
+    sync::point(sync::Event::lock, &lane);
+    if (lane.held.load(std::memory_order_relaxed) == 0 && lane.held.exchange(1, std::memory_order_acquire) == 0)
+      return lane;
+    if (i % count == count - 1) backoff.wait(&lane);
+  }
+}
+
+void Pool::drain_limbo(Lane& lane) noexcept {
+  const uint64_t epoch = epochs_.current();
+  while (!lane.limbo_records.empty() && lane.limbo_records.front().epoch + 2 <= epoch) {
+    heap_.release(lane.limbo_records.front().unit);
+    lane.limbo_records.pop();
+  }
+  const uint64_t retire_epoch = last_retire_epoch_.load(std::memory_order_acquire);
+  while (!lane.limbo_lines.empty() && lane.limbo_lines.front().epoch + 1 <= retire_epoch) {
+    heap_.release(lane.limbo_lines.front().unit);
+    lane.limbo_lines.pop();
+  }
+}
+
+bool Pool::advance(bool retire) noexcept {
+  if (!advance_mutex_.try_lock()) return false;
+  const bool moved = advance_locked(retire);
+  advance_mutex_.unlock();
+  return moved;
+}
+
+bool Pool::advance_locked(bool retire) noexcept {
+  if (!domain_->health().ok() || !epochs_.quiescent()) return false;
+  const uint64_t epoch = epochs_.current();
+  bool any = false;
+  for (auto& lane : lanes_) {  // idle lanes too: their last record may be the one whose fresh bytes are about to go
+    const uint64_t durable = lane->durable_seq.load(std::memory_order_acquire);
+    if (durable <= lane->sealed_seq) continue;  // never lower, and what is sealed already was fenced
+    const uint64_t off = layout_.lane_header_off(lane->number) + offsetof(LaneHeader, seal);
+    sync::store_release(at<uint64_t>(off), make_lane_word(salt_, off, durable));
+    domain_->flush(off, kWordBytes, site::kSealFlush);
+    lane->sealed_seq = durable;
+    any = true;
+  }
+  if (any) domain_->fence(site::kSealFence);
+  if (!domain_->health().ok()) return false;
+  if (retire) retire_locked();
+  if (!domain_->health().ok()) return false;
+  if (retire) {
+    last_retire_epoch_.store(epoch, std::memory_order_release);
+    retires_.fetch_add(1, std::memory_order_relaxed);
+  }
+  epochs_.advance();
+  advances_.fetch_add(1, std::memory_order_relaxed);
+  return true;
+}
+
+// Everything applied becomes home and durable, then the lanes say so. Each lane is held for the time its lines are
+// flushed, so that its list and its applied seq belong together.
+void Pool::retire_locked() noexcept {
+  for (auto& lane : lanes_) {
+    sync::Backoff backoff;
+    while (lane->held.exchange(1, std::memory_order_acquire) != 0) backoff.wait(lane.get());
+    for (const auto& lines : lane->half_lines)
+      for (uint64_t off : lines) domain_->flush(off, kLineBytes, site::kRetireHomeFlush);
+    lane->retiring_seq = lane->applied_seq.load(std::memory_order_acquire);
+    release_lane(*lane);
+  }
+  domain_->fence(site::kRetireHomeFence);
+  if (!domain_->health().ok()) return;
+  for (auto& lane : lanes_) {
+    const uint64_t off = layout_.lane_header_off(lane->number) + offsetof(LaneHeader, retired);
+    sync::store_release(at<uint64_t>(off), make_lane_word(salt_, off, lane->retiring_seq));
+    domain_->flush(off, kWordBytes, site::kRetireFlush);
+  }
+  domain_->fence(site::kRetireFence);
+}
+
+void Pool::reclaim() noexcept {
+  sync::Backoff backoff;
+  const uint64_t enough = epochs_.current() + 3;  // two advances for records, one more that retires for line memory
+  for (int round = 0; round < kReclaimRounds && epochs_.current() < enough; ++round) {
+    advance_mutex_.lock();
+    const bool moved = advance_locked(true);
+    advance_mutex_.unlock();
+    if (!moved) backoff.wait(this);
+  }
+  for (auto& lane : lanes_) {
+    if (lane->held.exchange(1, std::memory_order_acquire) != 0) continue;
+    drain_limbo(*lane);
+    release_lane(*lane);
+  }
+}
+
+WriterStop::WriterStop(Pool& pool) noexcept : pool_(pool) {
+  pool_.stop_mutex_.lock();
+  for (auto& lane : pool_.lanes_) {
+    sync::Backoff backoff;
+    while (lane->held.exchange(1, std::memory_order_acquire) != 0) backoff.wait(lane.get());
+  }
+}
+
+WriterStop::~WriterStop() {
+  for (auto& lane : pool_.lanes_) pool_.release_lane(*lane);
+  pool_.stop_mutex_.unlock();
+}
+
+Status Pool::quiesce() {
+  sync::Backoff backoff;
+  for (int round = 0; round < kReclaimRounds; ++round) {
+    NACRE_TRY(domain_->health());
+    advance_mutex_.lock();
+    const bool moved = advance_locked(true);
+    advance_mutex_.unlock();
+    if (moved) return domain_->health();
+    backoff.wait(this);
+  }
+  return Status::error(Code::internal, "close: an operation is still running in another thread");
+}
+
+uint64_t Pool::limbo_count() const noexcept {
+  uint64_t n = 0;
+  for (const auto& lane : lanes_) n += lane->limbo_records.size() + lane->limbo_lines.size();
+  return n;
+}
+
+Pool::Stats Pool::stats() const noexcept {
+  Stats s;
+  for (const auto& lane : lanes_) {
+    s.commits += lane->commits.load(std::memory_order_relaxed);
+    s.strict_commits += lane->strict_commits.load(std::memory_order_relaxed);
+    s.wraps += lane->wraps.load(std::memory_order_relaxed);
+    s.cells += lane->cells.load(std::memory_order_relaxed);
+  }
+  s.advances = advances_.load(std::memory_order_relaxed);
+  s.retires = retires_.load(std::memory_order_relaxed);
+  return s;
+}
+
+}  // namespace nacre::alloc

@@ -1,0 +1,186 @@
+#include "alloc/recover.h"
+
+#include <algorithm>
+#include <vector>
+
+#include "alloc/lane_layout.h"
+#include "alloc/log_record.h"
+#include "alloc/sealed_range.h"
+#include "alloc/sites.h"
+
+namespace nacre::alloc {
+namespace {
+
+struct LaneScan {
+  uint64_t seal = 0;
+  uint64_t retired = 0;
+  uint64_t highest = 0;            // seq of any record with a good crc, or retired
+  std::vector<LogRecord> records;  // valid: good crc and seq > retired; ascending by seq
+};
+
+/// One line update of a counting record.
+struct ChainLink {
+  uint64_t line_off;
+  uint64_t seq;
+  const LogRecord* record;
+  const LineUpdate* update;
+};
+
+class Recovery {
+ public:
+  Recovery(pmem::Domain& domain, const Layout& layout, Salt salt, RecoveryReport& report)
+      : domain_(domain), layout_(layout), salt_(salt), report_(report), lanes_(layout.geometry.lane_count) {}
+
+  Status run(std::span<uint64_t> last_seqs) {
+    for (uint32_t lane = 0; lane < lanes_.size(); ++lane) NACRE_TRY(scan_lane(lane));  // 1
+    choose_counting();
+    NACRE_TRY(check_links());
+    if (!links_.empty()) {
+      make_relied_on_durable();  // 2
+      apply_chains();            // 3, 4
+    }
+    retire_everything(last_seqs);  // 5
+    return domain_.health();
+  }
+
+ private:
+  Status scan_lane(uint32_t lane) {
+    LaneScan& scan = lanes_[lane];
+    NACRE_TRY(read_header_word(lane, offsetof(LaneHeader, seal), "seal", scan.seal));
+    NACRE_TRY(read_header_word(lane, offsetof(LaneHeader, retired), "retired", scan.retired));
+    scan.highest = scan.retired;
+    const uint32_t half_cells = layout_.geometry.lane_cells / 2;
+    for (uint32_t cell = 0; cell < layout_.geometry.lane_cells; ++cell) {
+      const uint64_t off = layout_.cell_off(lane, cell);
+      const std::byte* p = domain_.base() + off;
+      if (probe_record(p, half_cells - cell % half_cells, record_seed(salt_, off)) == 0) continue;
+      scan.highest = std::max(scan.highest, record_seq(p));
+      if (record_seq(p) <= scan.retired) continue;
+      LogRecord record;
+      if (!decode_record(p, record))
+        return Status::error(Code::corruption, "lane %u, cell %u: a log record passes its checksum but does not parse",
+                             lane, cell);
+      scan.records.push_back(std::move(record));
+    }
+    std::sort(scan.records.begin(), scan.records.end(),
+              [](const LogRecord& a, const LogRecord& b) { return a.seq < b.seq; });
+    report_.valid_records += scan.records.size();
+    return Code::ok;
+  }
+
+  Status read_header_word(uint32_t lane, uint64_t at, const char* name, uint64_t& seq) const {
+    const uint64_t off = layout_.lane_header_off(lane) + at;
+    const uint64_t word = *domain_.at<uint64_t>(off);
+    if (!lane_word_intact(salt_, off, word))
+      return Status::error(Code::corruption, "lane %u: its %s word %016llx fails its check; the log cannot be trusted. "
+                           "Restore the pool from a copy", lane, name, static_cast<unsigned long long>(word));
+    seq = word & kSeqMask;
+    return Code::ok;
+  }
+
+  // A record counts if it is strict, or sealed, or followed by a valid one in its lane, or its fresh bytes are those
+  // the log names.
+  void choose_counting() {
+    for (LaneScan& scan : lanes_)
+      for (size_t i = 0; i < scan.records.size(); ++i) {
+        const LogRecord& record = scan.records[i];
+        bool counts = record.strict || record.seq <= scan.seal || i + 1 < scan.records.size();
+        if (!counts && fresh_intact(record)) {
+          verified_.push_back(&record);
+          counts = true;
+        }
+        if (!counts) continue;
+        ++report_.counted_records;
+        for (const LineUpdate& u : record.updates) links_.push_back({u.line_off, record.seq, &record, &u});
+      }
+    std::sort(links_.begin(), links_.end(), [](const ChainLink& a, const ChainLink& b) {
+      return a.line_off != b.line_off ? a.line_off < b.line_off : a.seq < b.seq;
+    });
+  }
+
+  bool fresh_intact(const LogRecord& record) const {
+    for (const FreshRange& f : record.fresh) {
+      if (f.bytes < kSealBytes || f.off > layout_.pool_bytes || f.bytes > layout_.pool_bytes - f.off) return false;
+      const std::byte* p = domain_.base() + f.off;
+      if (stored_range_crc(p) != f.crc || !range_intact(salt_, f.off, p, f.bytes)) return false;
+    }
+    return true;
+  }
+
+  Status check_links() const {
+    for (const ChainLink& link : links_)
+      if (!layout_.is_line(link.line_off))
+        return Status::error(Code::corruption, "log record %llu names offset %llu, which is no line of this pool of %llu "
+                             "bytes", static_cast<unsigned long long>(link.seq),
+                             static_cast<unsigned long long>(link.line_off),
+                             static_cast<unsigned long long>(layout_.pool_bytes));
+    return Code::ok;
+  }
+
+  // After a kill of the process, cells and fresh bytes may be visible without ever having been fenced.
+  void make_relied_on_durable() {
+    for (uint32_t lane = 0; lane < lanes_.size(); ++lane)
+      domain_.flush(layout_.cell_off(lane, 0), layout_.geometry.lane_cells * kLineBytes, site::kRecoverLogFlush);
+    for (const LogRecord* record : verified_)
+      for (const FreshRange& f : record->fresh) domain_.flush(f.off, f.bytes, site::kRecoverFreshFlush);
+    domain_.fence(site::kRecoverRelyFence);
+  }
+
+  void apply_chains() {
+    for (size_t begin = 0, end; begin < links_.size(); begin = end) {
+      end = begin + 1;
+      while (end < links_.size() && links_[end].line_off == links_[begin].line_off) ++end;
+      size_t first = end - 1;
+      while (first > begin && links_[first - 1].seq == links_[first].update->prev_seq) --first;
+      apply_chain(std::span(links_).subspan(first, end - first));
+    }
+    domain_.fence(site::kRecoverHomeFence);
+  }
+
+  void apply_chain(std::span<const ChainLink> chain) {
+    const uint64_t off = chain.front().line_off;
+    auto* line = domain_.at<GuardedLine>(off);
+    const uint64_t top = chain.back().seq;
+    if (guard_seq(line->guard) > top) return;  // reused or changed since by what is no longer in the log
+    uint64_t words[kLineWords];
+    std::copy_n(line->words, kLineWords, words);
+    for (const ChainLink& link : chain)
+      for (uint32_t i = 0; i < link.update->op_count; ++i) {
+        const WordOp& op = link.record->ops[link.update->first_op + i];
+        words[op.word] = apply_op(words[op.word], op);
+      }
+    std::copy_n(words, kLineWords, line->words);
+    line->guard = make_guard(salt_, off, words, top);
+    domain_.flush(off, kLineBytes, site::kRecoverHomeFlush);  // changed or not: it may never have been fenced
+    ++report_.lines_applied;
+  }
+
+  // So that no record found now, complete or not, can ever count later. Written even when it says nothing new: the
+  // word that was read may itself not have been durable.
+  void retire_everything(std::span<uint64_t> last_seqs) {
+    for (uint32_t lane = 0; lane < lanes_.size(); ++lane) {
+      const uint64_t off = layout_.lane_header_off(lane) + offsetof(LaneHeader, retired);
+      *domain_.at<uint64_t>(off) = make_lane_word(salt_, off, lanes_[lane].highest);
+      domain_.flush(off, kWordBytes, site::kRecoverRetireFlush);
+      last_seqs[lane] = lanes_[lane].highest;
+    }
+    domain_.fence(site::kRecoverRetireFence);
+  }
+
+  pmem::Domain& domain_;
+  const Layout& layout_;
+  Salt salt_;
+  RecoveryReport& report_;
+  std::vector<LaneScan> lanes_;
+  std::vector<ChainLink> links_;
+  std::vector<const LogRecord*> verified_;
+};
+
+}  // namespace
+
+Status recover_lanes(pmem::Domain& domain, const Layout& layout, Salt salt, std::span<uint64_t> last_seqs,
+                     RecoveryReport& report) {
+  return Recovery(domain, layout, salt, report).run(last_seqs);
+}
+
+}  // namespace nacre::alloc

@@ -1,0 +1,100 @@
+// The DRAM mirror of one slab: which units may be handed out now. A unit is available when its bit on the medium is
+// clear, nobody has reserved it, and it is not in limbo. The bits are atomic words, so any thread may take or give
+// back a unit; that an arena "has" a slab only keeps threads out of each other's way.
+#pragma once
+
+#include <atomic>
+#include <bit>
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "alloc/geometry.h"
+
+namespace nacre::alloc {
+
+class Slab {
+ public:
+  Slab(uint32_t chunk, uint16_t class_id, uint64_t chunk_off, uint32_t unit_bytes, uint32_t unit_count)
+      : chunk_(chunk),
+        class_id_(class_id),
+        unit_bytes_(unit_bytes),
+        unit_count_(unit_count),
+        chunk_off_(chunk_off),
+        words_(static_cast<uint32_t>(ceil_div(unit_count, 64))),
+        available_(new std::atomic<uint64_t>[words_]) {
+    for (uint32_t i = 0; i < words_; ++i) available_[i].store(0, std::memory_order_relaxed);
+  }
+
+  uint32_t chunk() const noexcept { return chunk_; }
+  uint16_t class_id() const noexcept { return class_id_; }
+  uint32_t unit_bytes() const noexcept { return unit_bytes_; }
+  uint32_t unit_count() const noexcept { return unit_count_; }
+  uint32_t word_count() const noexcept { return words_; }
+  uint64_t unit_off(uint32_t unit) const noexcept { return chunk_off_ + uint64_t{unit} * unit_bytes_; }
+  uint32_t available_count() const noexcept { return available_count_.load(std::memory_order_acquire); }
+  bool whole_available() const noexcept { return available_count() == unit_count_; }
+
+  /// Takes a unit out; unit_count() if there is none.
+  uint32_t take() noexcept {
+    const uint32_t start = hint_.load(std::memory_order_relaxed);
+    for (uint32_t i = 0; i < words_; ++i) {
+      const uint32_t w = start + i < words_ ? start + i : start + i - words_;
+      uint64_t bits = available_[w].load(std::memory_order_relaxed);
+      while (bits != 0) {
+        const uint64_t bit = bits & (~bits + 1);
+        if (available_[w].compare_exchange_weak(bits, bits & ~bit, std::memory_order_acq_rel)) {
+          available_count_.fetch_sub(1, std::memory_order_acq_rel);
+          if (w != start) hint_.store(w, std::memory_order_relaxed);
+          return w * 64 + static_cast<uint32_t>(std::countr_zero(bit));
+        }
+      }
+    }
+    return unit_count_;
+  }
+  /// Takes all units out, or none: for a slab about to become another class. May throw bad_alloc.
+  bool take_all() {
+    std::vector<uint64_t> taken(words_);
+    uint32_t count = 0;
+    for (uint32_t w = 0; w < words_; ++w) {
+      taken[w] = available_[w].exchange(0, std::memory_order_acq_rel);
+      count += static_cast<uint32_t>(std::popcount(taken[w]));
+    }
+    available_count_.fetch_sub(count, std::memory_order_acq_rel);
+    if (count == unit_count_) return true;
+    for (uint32_t w = 0; w < words_; ++w) available_[w].fetch_or(taken[w], std::memory_order_acq_rel);
+    available_count_.fetch_add(count, std::memory_order_acq_rel);
+    return false;
+  }
+  void give(uint32_t unit) noexcept {
+    available_[unit / 64].fetch_or(uint64_t{1} << unit % 64, std::memory_order_acq_rel);
+    available_count_.fetch_add(1, std::memory_order_acq_rel);
+  }
+  void load_word(uint32_t word, uint64_t available) noexcept {
+    available_[word].store(available, std::memory_order_relaxed);
+    available_count_.fetch_add(static_cast<uint32_t>(std::popcount(available)), std::memory_order_relaxed);
+  }
+
+  /// True while the slab is somebody's active one or in its class's list of slabs with room.
+  std::atomic<bool> listed{false};
+
+ private:
+  const uint32_t chunk_;
+  const uint16_t class_id_;
+  const uint32_t unit_bytes_;
+  const uint32_t unit_count_;
+  const uint64_t chunk_off_;
+  const uint32_t words_;
+  std::atomic<uint32_t> hint_{0};
+  std::atomic<uint32_t> available_count_{0};
+  std::unique_ptr<std::atomic<uint64_t>[]> available_;
+};
+
+/// A unit that was reserved or is about to be freed.
+struct UnitRef {
+  Slab* slab = nullptr;
+  uint32_t unit = 0;
+  uint64_t off() const noexcept { return slab->unit_off(unit); }
+};
+
+}  // namespace nacre::alloc

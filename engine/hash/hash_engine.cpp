@@ -1,0 +1,181 @@
+#include "engine/hash/hash_engine.h"
+
+#include <string>
+#include <utility>
+
+namespace nacre::engine::hash {
+namespace {
+
+/// Pulls a table segment by segment: each segment's pairs are copied when the cursor enters it, so that nothing is
+/// pinned between two calls. Values beyond the budget are looked up when their turn comes.
+class HashCursor final : public Cursor {
+ public:
+  explicit HashCursor(HashTable& table) : table_(table) {}
+
+  Status next() override {
+    for (;;) {
+      while (next_ < pairs_.size()) {
+        const Pair& pair = pairs_[next_++];
+        key_ = std::string_view(bytes_).substr(pair.key_at, pair.key_bytes);
+        if (pair.has_value) {
+          value_ = std::string_view(bytes_).substr(pair.key_at + pair.key_bytes, pair.value_bytes);
+          return Code::ok;
+        }
+        const Status s = table_.get(key_, [&](std::string_view v) { fetched_.assign(v); });
+        if (s.code() == Code::not_found) continue;  // removed since: it was not there throughout
+        NACRE_TRY(s);
+        value_ = fetched_;
+        return Code::ok;
+      }
+      if (ended_) return Code::not_found;
+      NACRE_TRY(load_segment());
+    }
+  }
+  std::string_view key() const override { return key_; }
+  std::string_view value() const override { return value_; }
+
+ private:
+  static constexpr size_t kBudgetBytes = 1u << 20;
+  struct Pair {
+    size_t key_at, key_bytes, value_bytes;
+    bool has_value;
+  };
+
+  Status load_segment() {
+    pairs_.clear();
+    bytes_.clear();
+    next_ = 0;
+    uint64_t position = position_;
+    NACRE_TRY(table_.scan_segment(position, [&](std::string_view key, std::string_view value) {
+      const bool fits = bytes_.size() + value.size() <= kBudgetBytes;
+      pairs_.push_back({bytes_.size(), key.size(), value.size(), fits});
+      bytes_.append(key);
+      if (fits) bytes_.append(value);
+      return true;
+    }));
+    position_ = position;
+    ended_ = position == 0;
+    return Code::ok;
+  }
+
+  HashTable& table_;
+  uint64_t position_ = 0;
+  bool ended_ = false;
+  std::vector<Pair> pairs_;
+  std::string bytes_, fetched_;
+  size_t next_ = 0;
+  std::string_view key_, value_;
+};
+
+}  // namespace
+
+HashTable::HashTable(alloc::Pool& pool, Catalogue& catalogue, sync::Mutex& catalogue_mutex, const Shape& shape,
+                     const TableEntry& entry)
+    : pool_(pool), catalogue_(catalogue), catalogue_mutex_(catalogue_mutex), shape_(shape), entry_(entry) {
+  install_tree(false);
+}
+
+void HashTable::install_tree(bool empty) {
+  trees_.push_back(std::make_unique<HashTree>(pool_, shape_, entry_.id, entry_.line_off, kTableRoot));
+  if (empty) trees_.back()->set_base_count(0);
+  tree_.store(trees_.back().get(), std::memory_order_release);
+}
+
+Status HashTable::gone() const {
+  if (!dropped_.load(std::memory_order_acquire)) [[likely]]
+    return Code::ok;
+  return Status::error(Code::bad_handle, "the table '%s' was dropped", entry_.name.c_str());
+}
+
+// A tree that is being cleared turns writers away; they go on in the new one.
+template <class Op>
+Status HashTable::write(Op&& op) {
+  sync::Backoff backoff;
+  for (;;) {
+    NACRE_TRY(gone());
+    const Status s = op(tree());
+    if (s.code() != Code::stopped) return s;
+    backoff.wait(this);
+  }
+}
+
+Status HashTable::put(std::string_view key, std::string_view value) {
+  return write([&](HashTree& t) { return t.put(key, value); });
+}
+
+Status HashTable::remove(std::string_view key) {
+  return write([&](HashTree& t) { return t.remove(key); });
+}
+
+Status HashTable::get(std::string_view key, ValueFn fn) {
+  NACRE_TRY(gone());
+  return tree().get(key, fn);
+}
+
+Status HashTable::exists(std::string_view key) {
+  NACRE_TRY(gone());
+  return tree().get(key, [](std::string_view) {});
+}
+
+Result<uint64_t> HashTable::count() {
+  NACRE_TRY(gone());
+  return tree().count();
+}
+
+Status HashTable::scan(PairFn fn) {
+  NACRE_TRY(gone());
+  return tree().scan(fn);
+}
+
+Status HashTable::scan_segment(uint64_t& position, PairFn fn) {
+  NACRE_TRY(gone());
+  return tree().scan_segment(position, fn);
+}
+
+Result<std::unique_ptr<Cursor>> HashTable::cursor() {
+  NACRE_TRY(gone());
+  return std::unique_ptr<Cursor>(std::make_unique<HashCursor>(*this));
+}
+
+Status HashTable::clear() {
+  sync::Guard guard(catalogue_mutex_);
+  NACRE_TRY(gone());
+  NACRE_TRY(pool_.writable());
+  trees_.reserve(trees_.size() + 1);
+  HashTree& old_tree = tree();
+  old_tree.set_closed(true);
+  { alloc::WriterStop no_writer_is_left_in_the_old_tree(pool_); }
+  auto old = catalogue_.clear(entry_);
+  if (!old) {
+    old_tree.set_closed(false);
+    return old.status();
+  }
+  install_tree(true);
+  // The clear has happened and is durable. What cannot be freed now is freed at the next open.
+  (void)finish_drop(pool_, catalogue_, shape_, *old);
+  return Code::ok;
+}
+
+Status HashTable::drop() {
+  NACRE_TRY(pool_.writable());
+  HashTree& t = tree();
+  t.set_closed(true);
+  { alloc::WriterStop no_writer_is_left_in_the_table(pool_); }
+  if (const Status s = catalogue_.mark_dropping(entry_); !s.ok()) {
+    t.set_closed(false);
+    return s;
+  }
+  dropped_.store(true, std::memory_order_release);
+  TableEntry entry = entry_;
+  entry.state = TableState::dropping;
+  (void)finish_drop(pool_, catalogue_, shape_, entry);
+  return Code::ok;
+}
+
+Status finish_drop(alloc::Pool& pool, Catalogue& catalogue, const Shape& shape, const TableEntry& entry) {
+  HashTree rest(pool, shape, entry.id, entry.line_off, kTableRoot);
+  NACRE_TRY(rest.drop_all());
+  return catalogue.forget(entry);
+}
+
+}  // namespace nacre::engine::hash

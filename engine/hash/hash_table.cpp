@@ -1,0 +1,296 @@
+#include "engine/hash/hash_table.h"
+
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
+#include "engine/hash/segment_split.h"
+#include "engine/record.h"
+#include "engine/sites.h"
+
+namespace nacre::engine::hash {
+
+HashTree::HashTree(alloc::Pool& pool, const Shape& shape, uint16_t table_id, uint64_t root_line_off, uint32_t root_word)
+    : pool_(pool),
+      shape_(shape),
+      table_id_(table_id),
+      seed_(pool.identity_lo() ^ (pool.identity_hi() + table_id * 0x9e3779b97f4a7c15u)),
+      directory_(pool, shape, root_line_off, root_word) {}
+
+// Source of the hash: XXH3 64, seeded (xxHash specification 0.1.1), so that keys cannot be chosen to collide.
+KeyHash HashTree::hash_key(std::string_view key) const noexcept {
+  const uint64_t bits = XXH3_64bits_withSeed(key.data(), key.size(), seed_);
+  KeyHash h;
+  h.bits = bits;
+  h.tag = (bits << shape_.tag_skip >> (64 - kTagBits)) << kOffBits;
+  h.home = static_cast<uint32_t>((bits & 0xffffffff) * shape_.home_lines() >> 32);
+  return h;
+}
+
+uint64_t HashTree::probe_line_off(uint64_t segment_off, uint32_t home, uint32_t n) const noexcept {
+  if (n == 0) return home_line_off(segment_off, home);
+  if (n == 1) return home_line_off(segment_off, home + 1 == shape_.home_lines() ? 0 : home + 1);
+  return segment_off + (1 + shape_.home_lines() + n - 2) * kLineBytes;
+}
+
+Status HashTree::match_record(uint64_t slot, std::string_view key, bool& matches, RecordView& view) const noexcept {
+  const uint64_t off = slot_off(slot);
+  matches = false;
+  if (!view_record(pool_, off, view)) return damaged_record(off);
+  if (view.key == key) {
+    matches = true;
+    return Code::ok;
+  }
+  return record_intact(pool_, off, view) ? Status() : damaged_record(off);  // a damaged key looks like another key
+}
+
+// ---- reading ----
+
+Status HashTree::get(std::string_view key, ValueFn fn) {
+  alloc::Pin pin(pool_.epochs());
+  NACRE_TRY(pin.status());
+  const KeyHash hash = hash_key(key);
+  uint64_t entry;
+  NACRE_TRY(directory_.find(hash.bits, entry));
+  const uint64_t segment_off = entry_off(entry);
+  for (uint32_t n = 0; n < probe_count(); ++n) {
+    const uint64_t want = hash.tag | (n == 0 ? 0 : kDisplaced);
+    const uint64_t line_off = probe_line_off(segment_off, hash.home, n);
+    LineView line;
+    bool steady = try_read_line(pool_, line_off, line);
+    for (;;) {
+      for (uint64_t slot : line.words) {
+        if (slot_head(slot) != want || !slot_live(slot)) continue;
+        bool matches;
+        RecordView view;
+        NACRE_TRY(match_record(slot, key, matches, view));
+        if (!matches) continue;
+        if (!record_intact(pool_, slot_off(slot), view)) return damaged_record(slot_off(slot));
+        fn(view.value);
+        return Code::ok;
+      }
+      if (steady) break;
+      NACRE_TRY(read_line(pool_, line_off, line));  // a miss counts only if the line was seen as of one instant
+      steady = true;
+    }
+    bool has_zero = false;
+    for (uint64_t slot : line.words) has_zero |= slot == 0;
+    if (has_zero) break;
+  }
+  return Code::not_found;
+}
+
+Status HashTree::scan(PairFn fn) {
+  uint64_t position = 0;
+  do NACRE_TRY(scan_segment(position, fn));
+  while (position != 0);
+  return Code::ok;
+}
+
+Status HashTree::scan_segment(uint64_t& position, PairFn fn) {
+  alloc::Pin pin(pool_.epochs());
+  NACRE_TRY(pin.status());
+  uint64_t entry;
+  NACRE_TRY(directory_.find(position, entry));
+  const uint64_t segment_off = entry_off(entry);
+  for (uint32_t l = 1; l < shape_.segment_lines; ++l) {
+    LineView line;
+    NACRE_TRY(read_line(pool_, segment_off + l * kLineBytes, line));
+    for (uint64_t slot : line.words) {
+      if (!slot_live(slot)) continue;
+      RecordView view;
+      if (!view_record(pool_, slot_off(slot), view) || !record_intact(pool_, slot_off(slot), view))
+        return damaged_record(slot_off(slot));
+      if (!fn(view.key, view.value)) return Code::stopped;
+    }
+  }
+  const uint32_t depth = entry_depth(entry);
+  position = depth == 0 ? 0 : ((position >> (64 - depth)) + 1) << (64 - depth);
+  return Code::ok;
+}
+
+// ---- writing ----
+
+Status HashTree::plan(std::string_view key, const KeyHash& hash, Plan& out) {
+  uint64_t entry;
+  NACRE_TRY(directory_.find(hash.bits, entry));
+  out.segment_off = entry_off(entry);
+  out.home_off = home_line_off(out.segment_off, hash.home);
+  out.found = false;
+  out.slot_line_off = 0;
+  out.looked_count = 0;
+  for (uint32_t n = 0; n < probe_count(); ++n) {
+    const uint64_t want = hash.tag | (n == 0 ? 0 : kDisplaced);
+    const uint64_t line_off = probe_line_off(out.segment_off, hash.home, n);
+    LineView line;
+    NACRE_TRY(read_line(pool_, line_off, line));
+    out.looked_off[out.looked_count] = line_off;
+    out.looked_guard[out.looked_count++] = line.guard;
+    uint32_t zeros = 0;
+    for (uint32_t w = 0; w < alloc::kLineWords; ++w) {
+      const uint64_t slot = line.words[w];
+      zeros += slot == 0;
+      if (!slot_live(slot)) {
+        if (out.slot_line_off == 0) {
+          out.slot_line_off = line_off;
+          out.slot_word = w;
+          out.slot_displaced = n != 0;
+        }
+        continue;
+      }
+      if (slot_head(slot) != want) continue;
+      bool matches;
+      RecordView view;
+      NACRE_TRY(match_record(slot, key, matches, view));
+      if (!matches) continue;
+      out.found = true;
+      out.slot_line_off = line_off;
+      out.slot_word = w;
+      out.slot = slot;
+      out.slot_displaced = n != 0;
+      for (uint32_t v = w + 1; v < alloc::kLineWords; ++v) zeros += line.words[v] == 0;
+      out.line_has_zero = zeros != 0;
+      return Code::ok;
+    }
+    if (zeros != 0) break;
+  }
+  return Code::ok;
+}
+
+// Under the locks: nothing that the plan relied on has changed.
+bool HashTree::still_valid(const KeyHash& hash, const Plan& plan) noexcept {
+  uint64_t entry;
+  if (!directory_.find(hash.bits, entry).ok() || entry_off(entry) != plan.segment_off) return false;
+  for (uint32_t i = 0; i < plan.looked_count; ++i)
+    if ((sync::load_acquire(&pool_.line(plan.looked_off[i])->guard) & ~alloc::kBusyBit) != plan.looked_guard[i])
+      return false;
+  return true;
+}
+
+Status HashTree::put(std::string_view key, std::string_view value) {
+  if (key.size() > kMaxKeyBytes)
+    return Status::error(Code::too_large, "put: the key has %zu bytes, at most %llu are possible", key.size(),
+                         static_cast<unsigned long long>(kMaxKeyBytes));
+  const uint64_t bytes = record_bytes(key.size(), value.size());
+  const KeyHash hash = hash_key(key);
+  for (;;) {
+    uint64_t full_segment;
+    {
+      alloc::Commit commit(pool_);
+      NACRE_TRY(commit.begin());
+      if (closed()) return Code::stopped;
+      uint64_t off;
+      NACRE_TRY(commit.allocate(bytes, alloc::UnitUse::record, off));
+      const uint32_t crc = store_record(pool_, off, RecordKind::pair, table_id_, key, value);  // 1. invisible
+      commit.flush_fresh(off, bytes, crc, site::kRecordFlush);                                 // 2. on its way
+      commit.finish_fresh();
+      Plan p;
+      for (;;) {
+        NACRE_TRY(plan(key, hash, p));
+        if (p.slot_line_off == 0) break;
+        if (p.found) NACRE_TRY(commit.free(slot_off(p.slot), alloc::UnitUse::record));
+        const uint64_t lines[] = {p.home_off, p.slot_line_off};
+        NACRE_TRY(commit.lock(lines, 1, 1));
+        if (!still_valid(hash, p)) {
+          commit.unlock();
+          continue;
+        }
+        commit.set_word(p.slot_line_off, p.slot_word,
+                        (p.slot_displaced ? kDisplaced : 0) | hash.tag | off / alloc::kUnitAlign);
+        NACRE_TRY(commit.publish());  // 3. durable, then visible
+        if (!p.found) add_count(1);
+        return Code::ok;
+      }
+      full_segment = p.segment_off;
+    }
+    NACRE_TRY(make_room(hash, full_segment));
+  }
+}
+
+Status HashTree::remove(std::string_view key) {
+  const KeyHash hash = hash_key(key);
+  alloc::Commit commit(pool_);
+  NACRE_TRY(commit.begin());
+  if (closed()) return Code::stopped;
+  Plan p;
+  for (;;) {
+    NACRE_TRY(plan(key, hash, p));
+    if (!p.found) return Code::not_found;
+    NACRE_TRY(commit.free(slot_off(p.slot), alloc::UnitUse::record));
+    const uint64_t lines[] = {p.home_off, p.slot_line_off};
+    NACRE_TRY(commit.lock(lines, 1, 1));
+    if (still_valid(hash, p)) break;
+    commit.unlock();
+  }
+  // A line without another zero word may have been full once: keys may be displaced from it.
+  commit.set_word(p.slot_line_off, p.slot_word, p.line_has_zero ? 0 : kTombstone);
+  NACRE_TRY(commit.publish());
+  add_count(-1);
+  return Code::ok;
+}
+
+Status HashTree::make_room(const KeyHash& hash, uint64_t segment_off) {
+  return SegmentSplit(*this, hash.bits, segment_off).run();
+}
+
+// ---- a new table ----
+
+void HashTree::write_empty_segment(alloc::Commit& commit, alloc::Pool& pool, const Shape& shape, uint16_t table_id,
+                                   uint64_t off) {
+  SegmentImage image(commit, pool, shape, table_id, off, 0, 0);
+  image.finish();
+}
+
+// ---- counting ----
+
+void HashTree::add_count(int64_t n) noexcept {
+  counters_[thread_index() % kCounters].value.fetch_add(n, std::memory_order_relaxed);
+}
+
+uint64_t HashTree::delta_count() const noexcept {
+  int64_t sum = 0;
+  for (const Counter& c : counters_) sum += c.value.load(std::memory_order_relaxed);
+  return static_cast<uint64_t>(sum);
+}
+
+bool HashTree::known_count(uint64_t& count) const noexcept {
+  if (!base_known_.load(std::memory_order_acquire)) return false;
+  count = base_count_.load(std::memory_order_relaxed) + delta_count();
+  return true;
+}
+
+void HashTree::set_base_count(uint64_t base) noexcept {
+  base_count_.store(base, std::memory_order_relaxed);
+  base_known_.store(true, std::memory_order_release);
+}
+
+Result<uint64_t> HashTree::count() {
+  uint64_t count;
+  if (known_count(count)) return count;
+  sync::Guard guard(recount_mutex_);
+  if (!known_count(count)) NACRE_TRY(recount());
+  known_count(count);
+  return count;
+}
+
+// After a crash the stored count is worth nothing. Writers wait meanwhile, so that the sum is exact for good.
+Status HashTree::recount() {
+  alloc::WriterStop stop(pool_);
+  alloc::Pin pin(pool_.epochs());
+  NACRE_TRY(pin.status());
+  uint64_t live = 0, position = 0;
+  do {
+    uint64_t entry;
+    NACRE_TRY(directory_.find(position, entry));
+    for (uint32_t l = 1; l < shape_.segment_lines; ++l) {
+      LineView line;
+      NACRE_TRY(read_line(pool_, entry_off(entry) + l * kLineBytes, line));
+      for (uint64_t slot : line.words) live += slot_live(slot);
+    }
+    const uint32_t depth = entry_depth(entry);
+    position = depth == 0 ? 0 : ((position >> (64 - depth)) + 1) << (64 - depth);
+  } while (position != 0);
+  set_base_count(live - delta_count());
+  return Code::ok;
+}
+
+}  // namespace nacre::engine::hash

@@ -1,0 +1,33 @@
+// Reading guarded lines without a lock, while others may be changing them.
+#pragma once
+
+#include "alloc/pool.h"
+#include "pmem/base/status.h"
+
+namespace nacre::engine {
+
+/// A line as it was at one instant.
+struct LineView {
+  uint64_t words[alloc::kLineWords];
+  uint64_t guard;  // busy cleared
+};
+
+/// Copies the line as some commit left it, its check verified. Waits while a commit that changes several words is
+/// being applied to it. corruption if the check stays bad while nobody holds the line.
+Status read_line(alloc::Pool& pool, uint64_t line_off, LineView& out) noexcept;
+
+/// One try: false if the line is being changed, or damaged.
+inline bool try_read_line(alloc::Pool& pool, uint64_t line_off, LineView& out) noexcept {
+  const alloc::GuardedLine* line = pool.line(line_off);
+  const uint64_t before = sync::load_acquire(&line->guard);
+  for (uint64_t i = 0; i < alloc::kLineWords; ++i) out.words[i] = sync::load_acquire(&line->words[i]);
+  const uint64_t after = sync::load_acquire(&line->guard);
+  if (before != after) return false;
+  if ((after & alloc::kBusyBit) != 0 &&
+      pool.index_locks().state(pool.index_locks().stripe_of(line_off)) == alloc::LineLocks::kApplying)
+    return false;
+  out.guard = after & ~alloc::kBusyBit;
+  return alloc::guard_matches(pool.salt(), line_off, out.words, after);
+}
+
+}  // namespace nacre::engine

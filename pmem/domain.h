@@ -1,0 +1,171 @@
+// The persistence domain: the single door from a mapping's bytes to durability.
+//
+// Everything above pmem/ stores into base()[off] and then tells the domain what must become durable. A
+// hardware domain turns that into cache-line write-backs and a fence; the crash explorer is another
+// implementation, which remembers what could be lost.
+//
+//   store ... store            in cache, may or may not survive
+//   flush(off, bytes, site)    on its way
+//   fence(site)                this thread's earlier flushes are durable when it returns
+//   order(site)                what a commit calls before it applies; wait(ticket) what it calls after unlock.
+//                              dax: order is the fence and wait nothing. A log medium: order assigns a log
+//                              position and wait is the group commit.
+//
+// A fence drains only what its own thread flushed. Fences cannot return an error: a failure is sticky, and
+// whoever acknowledges work asks health() first.
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+
+#include "pmem/arch/flush.h"
+#include "pmem/base/status.h"
+#include "pmem/base/thread_index.h"
+#include "pmem/base/units.h"
+#include "pmem/site.h"
+
+namespace nacre::pmem {
+
+enum class Medium : uint8_t {
+  dax,     ///< stores reach the medium by cache-line write-back
+  memory,  ///< plain memory: nothing is durable, nothing is flushed
+  msync,   ///< an ordinary file mapped shared: a fence is msync of the pages flushed since the last one
+  test,    ///< a domain of the test suite
+};
+
+const char* medium_name(Medium medium) noexcept;
+
+/// What a thread, or all of them, asked of a domain since it was made.
+struct Counters {
+  uint64_t fences = 0;  ///< fence() and order()
+  uint64_t lines = 0;   ///< cache lines handed to flush()
+  uint64_t bytes = 0;   ///< bytes handed to flush(), before rounding to lines
+};
+
+/// A position in the order of commits, made by order() and passed to wait(). Zero means nothing to wait for.
+struct Ticket {
+  uint64_t position = 0;
+};
+
+class Domain {
+ public:
+  virtual ~Domain() = default;
+  Domain(const Domain&) = delete;
+  Domain& operator=(const Domain&) = delete;
+
+  std::byte* base() const noexcept { return base_; }
+  uint64_t size_bytes() const noexcept { return size_bytes_; }
+  Medium medium() const noexcept { return medium_; }
+  /// True when dax (or another) behaviour was asked for rather than found, e.g. by NACRE_MEDIUM on tmpfs.
+  bool forced() const noexcept { return forced_; }
+  FlushKind flush_kind() const noexcept { return flush_kind_; }
+
+  template <class T>
+  T* at(uint64_t off) const noexcept {
+    return reinterpret_cast<T*>(base_ + off);
+  }
+
+  /// Starts the write-back of every cache line that [off, off + bytes) touches. bytes == 0 does nothing.
+  /// Thread-safe; makes nothing durable by itself.
+  void flush(uint64_t off, uint64_t bytes, const Site& site) noexcept {
+    if (bytes == 0) return;
+    count_flush(off, bytes);
+    if (flush_kind_ == FlushKind::hooked) [[unlikely]]
+      return do_flush(off, bytes, site);
+    flush_lines(flush_kind_, base_ + off, bytes);
+  }
+
+  /// Everything this thread flushed before is durable when it returns (unless health() says otherwise).
+  void fence(const Site& site) noexcept {
+    counters_of_this_thread().add_fence();
+    if (flush_kind_ == FlushKind::hooked) [[unlikely]]
+      return do_fence(site);
+    store_fence(flush_kind_);
+  }
+
+  /// The commit's ordering point: after it, apply may begin. See the top of the file.
+  Ticket order(const Site& site) noexcept {
+    counters_of_this_thread().add_fence();
+    if (flush_kind_ == FlushKind::hooked) [[unlikely]]
+      return do_order(site);
+    store_fence(flush_kind_);
+    return {};
+  }
+
+  /// Returns when the commit that got `ticket` is durable.
+  void wait(Ticket ticket, const Site& site) noexcept {
+    if (ticket.position != 0) [[unlikely]]
+      do_wait(ticket, site);
+  }
+
+  /// Copies with non-temporal stores where that is possible and flushes the range: for large fresh records.
+  void copy_nt(uint64_t off, const void* source, uint64_t bytes, const Site& site) noexcept;
+
+  /// Says that [off, off + bytes) was changed by an apply: checkpoints of a log medium need it, others do not.
+  void dirty(uint64_t off, uint64_t bytes) noexcept {
+    if (flush_kind_ == FlushKind::hooked) [[unlikely]]
+      do_dirty(off, bytes);
+  }
+
+  /// Grows by one whenever a range of the mapping was found to be poisoned. Operations read it before they
+  /// acknowledge.
+  uint64_t poison_generation() const noexcept { return poison_generation_.load(std::memory_order_acquire); }
+
+  /// Ok, or the first failure of the medium (sticky; for instance a failed msync). Costs one load when ok.
+  Status health() const noexcept {
+    if (!failed_.load(std::memory_order_acquire)) [[likely]]
+      return Code::ok;
+    return do_health();
+  }
+
+  /// A domain whose pool file was made by the same open removes that file when it is destroyed, unless this was
+  /// called: whoever formats the pool calls it once the pool is sound.
+  virtual void keep_created() noexcept {}
+
+  Counters thread_counters() const noexcept;  ///< of the calling thread (index)
+  Counters total_counters() const noexcept;   ///< of all threads; exact when they are quiet
+
+ protected:
+  Domain(std::byte* base, uint64_t size_bytes, Medium medium, FlushKind kind, bool forced);
+
+  virtual void do_flush(uint64_t off, uint64_t bytes, const Site& site) noexcept;
+  virtual void do_fence(const Site& site) noexcept;
+  virtual Ticket do_order(const Site& site) noexcept;
+  virtual void do_wait(Ticket ticket, const Site& site) noexcept;
+  virtual void do_dirty(uint64_t off, uint64_t bytes) noexcept;
+  virtual Status do_health() const noexcept;
+
+  void set_mapping(std::byte* base, uint64_t size_bytes) noexcept {
+    base_ = base;
+    size_bytes_ = size_bytes;
+  }
+  std::atomic<bool> failed_{false};
+  std::atomic<uint64_t> poison_generation_{0};
+
+ private:
+  // One cache line per thread, so that counting is a plain add on a line nobody else writes.
+  struct alignas(64) ThreadCounters {
+    std::atomic<uint64_t> fences{0}, lines{0}, bytes{0};
+    void add_fence() noexcept { bump(fences, 1); }
+    static void bump(std::atomic<uint64_t>& counter, uint64_t n) noexcept {
+      counter.store(counter.load(std::memory_order_relaxed) + n, std::memory_order_relaxed);
+    }
+  };
+  ThreadCounters& counters_of_this_thread() noexcept { return counters_[thread_index()]; }
+  void count_flush(uint64_t off, uint64_t bytes) noexcept {
+    ThreadCounters& c = counters_of_this_thread();
+    ThreadCounters::bump(c.lines, (off + bytes - 1) / kLineBytes - off / kLineBytes + 1);
+    ThreadCounters::bump(c.bytes, bytes);
+  }
+
+  std::byte* base_;
+  uint64_t size_bytes_;
+  Medium medium_;
+  FlushKind flush_kind_;
+  bool forced_;
+  std::unique_ptr<ThreadCounters[]> counters_;
+};
+
+}  // namespace nacre::pmem

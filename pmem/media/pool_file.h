@@ -1,0 +1,55 @@
+// The file under a pool: found or made, locked, and removed again if the pool in it never became sound.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <utility>
+
+#include "pmem/base/result.h"
+
+namespace nacre::pmem {
+
+struct OpenRequest;
+
+/// Owns an open, locked file, or nothing (plain memory). Movable.
+class PoolFile {
+ public:
+  PoolFile() noexcept = default;
+  PoolFile(PoolFile&& other) noexcept { *this = std::move(other); }
+  PoolFile& operator=(PoolFile&& other) noexcept {
+    std::swap(fd_, other.fd_);
+    std::swap(path_, other.path_);
+    std::swap(size_bytes_, other.size_bytes_);
+    std::swap(undo_, other.undo_);
+    return *this;
+  }
+  ~PoolFile();
+
+  /// Errors as open_medium.
+  static Result<PoolFile> open(const OpenRequest& request);
+
+  int fd() const noexcept { return fd_; }
+  const std::string& path() const noexcept { return path_; }
+  uint64_t size_bytes() const noexcept { return size_bytes_; }  ///< whole pages
+  bool created() const noexcept { return undo_ != Undo::nothing; }
+
+  /// From now on the file stays.
+  void keep() noexcept { undo_ = Undo::nothing; }
+
+ private:
+  // What the destructor owes to a file whose creation is given up.
+  enum class Undo : uint8_t { nothing, empty_it, remove_it };
+
+  static Result<PoolFile> open_once(const OpenRequest& request);
+  Status open_descriptor(const OpenRequest& request);
+  Status lock(const OpenRequest& request);
+  Status examine(const OpenRequest& request, bool* orphaned);
+  Status allocate(uint64_t bytes);
+
+  int fd_ = -1;
+  std::string path_;
+  uint64_t size_bytes_ = 0;
+  Undo undo_ = Undo::nothing;
+};
+
+}  // namespace nacre::pmem

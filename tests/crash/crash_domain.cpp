@@ -1,0 +1,329 @@
+#include "tests/crash/crash_domain.h"
+
+#include <sys/mman.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <cstring>
+
+#include "pmem/base/units.h"
+#include "tests/crash/zobrist.h"
+
+namespace nacre::crash {
+namespace {
+
+constexpr uint64_t kWordsPerLine = kLineBytes / kWordBytes;
+
+// The product may be storing into the word from another thread; a word is atomic.
+uint64_t load_word(const std::byte* image, uint64_t word_idx) noexcept {
+  return __atomic_load_n(reinterpret_cast<const uint64_t*>(image) + word_idx, __ATOMIC_RELAXED);
+}
+
+void store_word(std::byte* image, uint64_t word_idx, uint64_t value) noexcept {
+  __atomic_store_n(reinterpret_cast<uint64_t*>(image) + word_idx, value, __ATOMIC_RELAXED);
+}
+
+// Zeros with an unmapped page on both sides, so that a store reading past its pool does not go unnoticed.
+std::byte* map_image(uint64_t size_bytes) {
+  void* p = mmap(nullptr, size_bytes + 2 * kPageBytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (p == MAP_FAILED) std::abort();
+  std::byte* image = static_cast<std::byte*>(p) + kPageBytes;
+  if (mprotect(image, size_bytes, PROT_READ | PROT_WRITE) != 0) std::abort();
+  return image;
+}
+
+void unmap_image(std::byte* image, uint64_t size_bytes) noexcept {
+  munmap(image - kPageBytes, size_bytes + 2 * kPageBytes);
+}
+
+}  // namespace
+
+CrashMedium::CrashMedium(uint64_t size_bytes)
+    : size_bytes_(align_up(size_bytes, kPageBytes)),
+      working_(map_image(size_bytes_)),
+      observed_(map_image(size_bytes_)),
+      durable_(map_image(size_bytes_)),
+      entry_of_word_(size_bytes_ / kWordBytes, 0) {}
+
+CrashMedium::~CrashMedium() {
+  unmap_image(working_, size_bytes_);
+  unmap_image(observed_, size_bytes_);
+  unmap_image(durable_, size_bytes_);
+}
+
+// Calls fn(word, value) for each word of the lines whose working value is not the observed one. Pages first,
+// then lines, then words: almost everything is equal almost always.
+template <class Fn>
+void CrashMedium::for_changed_words(uint64_t first_line, uint64_t line_count, const Fn& fn) {
+  constexpr uint64_t kPageLines = kPageBytes / kLineBytes;
+  for (uint64_t line = first_line, end = first_line + line_count; line < end;) {
+    const uint64_t span = std::min(end - line, kPageLines - line % kPageLines);
+    if (std::memcmp(working_ + line * kLineBytes, observed_ + line * kLineBytes, span * kLineBytes) != 0) {
+      for (uint64_t l = line; l < line + span; ++l) {
+        if (std::memcmp(working_ + l * kLineBytes, observed_ + l * kLineBytes, kLineBytes) == 0) continue;
+        for (uint64_t w = l * kWordsPerLine; w < (l + 1) * kWordsPerLine; ++w) {
+          const uint64_t value = load_word(working_, w);
+          if (value != load_word(observed_, w)) fn(static_cast<uint32_t>(w), value);
+        }
+      }
+    }
+    line += span;
+  }
+}
+
+void CrashMedium::observe_lines(uint64_t first_line, uint64_t line_count) {
+  for_changed_words(first_line, line_count,
+                    [this](uint32_t word, uint64_t value) { note_store(word, value); });
+}
+
+void CrashMedium::observe() { observe_lines(0, size_bytes_ / kLineBytes); }
+
+void CrashMedium::note_store(uint32_t word_idx, uint64_t value) {
+  undo_.push_back({word_idx, load_word(observed_, word_idx)});
+  store_word(observed_, word_idx, value);
+  note_version(word_idx, value);
+}
+
+void CrashMedium::note_version(uint32_t word_idx, uint64_t value) {
+  entry_of(word_idx).versions.push_back({value, ++clock_});
+}
+
+CrashMedium::Entry& CrashMedium::entry_of(uint32_t word_idx) {
+  if (entry_of_word_[word_idx] != 0) return entries_[entry_of_word_[word_idx] - 1];
+  Entry& entry = entries_.emplace_back();
+  entry.word_idx = word_idx;
+  if (!spare_versions_.empty()) {
+    entry.versions = std::move(spare_versions_.back());
+    spare_versions_.pop_back();
+  }
+  // Captures made before this moment have smaller or equal stamps: what they captured is durable already.
+  entry.versions.assign(1, {load_word(durable_, word_idx), clock_});
+  entry_of_word_[word_idx] = static_cast<uint32_t>(entries_.size());
+  return entry;
+}
+
+void CrashMedium::drop_entry(uint32_t word_idx) {
+  const uint32_t slot = entry_of_word_[word_idx] - 1;
+  spare_versions_.push_back(std::move(entries_[slot].versions));
+  if (slot + 1 != entries_.size()) {
+    entries_[slot] = std::move(entries_.back());
+    entry_of_word_[entries_[slot].word_idx] = slot + 1;
+  }
+  entries_.pop_back();
+  entry_of_word_[word_idx] = 0;
+}
+
+void CrashMedium::drop_all_entries() {
+  for (Entry& entry : entries_) {
+    entry_of_word_[entry.word_idx] = 0;
+    spare_versions_.push_back(std::move(entry.versions));
+  }
+  entries_.clear();
+}
+
+void CrashMedium::flush(uint64_t off, uint64_t bytes, const pmem::Site& site) {
+  const std::lock_guard lock(mutex_);
+  SiteInfo* info = sites_ ? &sites_->of(site, true) : nullptr;
+  if (blind_ || off >= size_bytes_) return;
+  const uint64_t first_line = off / kLineBytes;
+  const uint64_t line_count = (std::min(off + bytes, size_bytes_) - 1) / kLineBytes - first_line + 1;
+  if (info && info->fault != SiteFault::none) return flush_faulty(first_line, line_count, info);
+  observe_lines(first_line, line_count);
+  capture_lines(first_line, line_count);
+}
+
+void CrashMedium::flush_faulty(uint64_t first_line, uint64_t line_count, SiteInfo* site) {
+  const size_t stores_before = undo_.size();
+  if (site->fault == SiteFault::early) capture_lines(first_line, line_count);
+  observe_lines(first_line, line_count);
+  bool effect = undo_.size() != stores_before;
+  if (site->fault == SiteFault::short_line) capture_lines(first_line, line_count - 1);
+  if (site->fault == SiteFault::short_line) effect = any_unsettled(first_line + line_count - 1, 1);
+  if (site->fault == SiteFault::off) effect = any_unsettled(first_line, line_count);
+  site->effect_count += effect;
+}
+
+bool CrashMedium::any_unsettled(uint64_t first_line, uint64_t line_count) const {
+  for (uint64_t w = first_line * kWordsPerLine; w < (first_line + line_count) * kWordsPerLine; ++w)
+    if (entry_of_word_[w] != 0) return true;
+  return false;
+}
+
+void CrashMedium::capture_lines(uint64_t first_line, uint64_t line_count) {
+  if (captured_.size() <= thread_index()) captured_.resize(thread_index() + 1);
+  std::vector<Captured>& captured = captured_[thread_index()];
+  for (uint64_t w = first_line * kWordsPerLine; w < (first_line + line_count) * kWordsPerLine; ++w)
+    if (const uint32_t slot = entry_of_word_[w]; slot != 0)
+      captured.push_back({static_cast<uint32_t>(w), entries_[slot - 1].versions.back().stamp});
+}
+
+void CrashMedium::fence(const pmem::Site& site) {
+  const std::lock_guard lock(mutex_);
+  ++fence_count_;
+  SiteInfo* info = sites_ ? &sites_->of(site, false) : nullptr;
+  if (blind_) return;
+  observe();
+  if (sink_) sink_->on_crash_point(*this, site.name);
+  if (captured_.size() <= thread_index()) return;
+  std::vector<Captured>& captured = captured_[thread_index()];
+  if (info && info->fault != SiteFault::none) {
+    info->effect_count += !captured.empty();
+    return;
+  }
+  for (const Captured& c : captured) drain(c);
+  captured.clear();
+}
+
+void CrashMedium::dirty(uint64_t off, uint64_t bytes) {
+  if (blind_ || bytes == 0 || off >= size_bytes_) return;
+  const std::lock_guard lock(mutex_);
+  const uint64_t first_line = off / kLineBytes;
+  observe_lines(first_line, (std::min(off + bytes, size_bytes_) - 1) / kLineBytes - first_line + 1);
+}
+
+void CrashMedium::drain(const Captured& captured) {
+  const uint32_t slot = entry_of_word_[captured.word_idx];
+  if (slot == 0) return;  // a later flush of the word was drained already
+  std::vector<Version>& versions = entries_[slot - 1].versions;
+  if (captured.stamp <= versions.front().stamp) return;
+  size_t i = 1;
+  while (i < versions.size() && versions[i].stamp != captured.stamp) ++i;
+  if (i == versions.size()) return;
+  set_durable(captured.word_idx, versions[i].value);
+  versions.erase(versions.begin(), versions.begin() + static_cast<ptrdiff_t>(i));
+  if (versions.size() == 1) drop_entry(captured.word_idx);
+}
+
+void CrashMedium::set_durable(uint32_t word_idx, uint64_t value) {
+  const uint64_t before = load_word(durable_, word_idx);
+  if (before == value) return;
+  durable_hash_ ^= zobrist_change(word_idx, before, value);
+  store_word(durable_, word_idx, value);
+  deltas_.push_back({word_idx, value});
+}
+
+void CrashMedium::set_all(uint32_t word_idx, uint64_t value) noexcept {
+  store_word(working_, word_idx, value);
+  store_word(observed_, word_idx, value);
+  store_word(durable_, word_idx, value);
+}
+
+void CrashMedium::collect(Unsettled* out) const {
+  out->clear();
+  std::vector<const Entry*> order;
+  order.reserve(entries_.size());
+  for (const Entry& entry : entries_) order.push_back(&entry);
+  std::sort(order.begin(), order.end(),
+            [](const Entry* a, const Entry* b) { return a->versions[1].stamp < b->versions[1].stamp; });
+  for (const Entry* entry : order) {
+    Unsettled::Word word{.word_idx = entry->word_idx, .first = static_cast<uint32_t>(out->candidates.size())};
+    for (const Version& version : entry->versions) {
+      const auto begin = out->candidates.begin() + word.first;
+      const auto same = std::find_if(begin, out->candidates.end(),
+                                     [&](const Version& v) { return v.value == version.value; });
+      word.latest = static_cast<uint16_t>(same - begin);
+      if (same == out->candidates.end()) out->candidates.push_back(version);
+    }
+    word.count = static_cast<uint16_t>(out->candidates.size() - word.first);
+    out->words.push_back(word);
+  }
+}
+
+void CrashMedium::assign(uint32_t word_idx, uint64_t value) {
+  undo_.push_back({word_idx, load_word(observed_, word_idx)});
+  set_durable(word_idx, value);
+  set_all(word_idx, value);
+}
+
+void CrashMedium::assign_killed(const Unsettled& unsettled) {
+  struct Event {
+    uint32_t word_idx;
+    Version version;
+  };
+  std::vector<Event> events;
+  for (const Unsettled::Word& word : unsettled.words) {
+    for (uint32_t c = 1; c < word.count; ++c) events.push_back({word.word_idx, unsettled.candidate(word, c)});
+    if (word.latest + 1 != word.count)  // an older value came back: it is the newest version, too
+      events.push_back({word.word_idx, {unsettled.candidate(word, word.latest).value, ~0ull}});
+  }
+  std::stable_sort(events.begin(), events.end(),
+                   [](const Event& a, const Event& b) { return a.version.stamp < b.version.stamp; });
+  for (const Event& event : events) {
+    note_store(event.word_idx, event.version.value);
+    store_word(working_, event.word_idx, event.version.value);
+  }
+}
+
+void CrashMedium::forget_captures() {
+  for (std::vector<Captured>& captured : captured_) captured.clear();
+}
+
+void CrashMedium::lose_power(const Unsettled& unsettled, std::span<const uint16_t> choice) {
+  forget_captures();
+  drop_all_entries();
+  for (size_t i = 0; i < unsettled.words.size(); ++i) {
+    const Unsettled::Word& word = unsettled.words[i];
+    assign(word.word_idx, unsettled.candidate(word, choice[i]).value);
+  }
+}
+
+// Notes what changed for rollback only.
+void CrashMedium::absorb() {
+  for_changed_words(0, size_bytes_ / kLineBytes, [this](uint32_t word, uint64_t value) {
+    undo_.push_back({word, load_word(observed_, word)});
+    store_word(observed_, word, value);
+  });
+}
+
+void CrashMedium::rollback(const Mark& mark) {
+  absorb();
+  while (undo_.size() > mark.undo_count) {
+    set_all(undo_.back().word_idx, undo_.back().value);
+    undo_.pop_back();
+  }
+  durable_hash_ = mark.durable_hash;
+  if (!entries_.empty()) drop_all_entries();
+  forget_captures();
+}
+
+void CrashMedium::save_working() { saved_working_.assign(working_, working_ + size_bytes_); }
+
+void CrashMedium::restore_working() { std::memcpy(working_, saved_working_.data(), size_bytes_); }
+
+CrashDomain::CrashDomain(CrashMedium& medium)
+    : Domain(medium.working(), medium.size_bytes(), pmem::Medium::test, pmem::FlushKind::hooked, false),
+      medium_(&medium) {}
+
+CrashDomain::CrashDomain(std::unique_ptr<CrashMedium> medium) : CrashDomain(*medium) {
+  owned_ = std::move(medium);
+}
+
+CrashDomain::CrashDomain(uint64_t size_bytes) : CrashDomain(std::make_unique<CrashMedium>(size_bytes)) {}
+
+CrashDomain::CrashDomain(std::span<const std::byte> image) : CrashDomain(image, image) {}
+
+CrashDomain::CrashDomain(std::span<const std::byte> working, std::span<const std::byte> durable)
+    : CrashDomain(std::make_unique<CrashMedium>(working.size())) {
+  for (uint64_t w = 0; w < durable.size() / kWordBytes; ++w)
+    if (const uint64_t value = load_word(durable.data(), w); value != 0)
+      medium_->assign(static_cast<uint32_t>(w), value);
+  std::memcpy(medium_->working(), working.data(), working.size());
+  medium_->observe();
+  medium_->clear_undo();
+  medium_->clear_deltas();
+}
+
+void CrashDomain::do_flush(uint64_t off, uint64_t bytes, const pmem::Site& site) noexcept {
+  medium_->flush(off, bytes, site);
+}
+
+void CrashDomain::do_fence(const pmem::Site& site) noexcept { medium_->fence(site); }
+
+pmem::Ticket CrashDomain::do_order(const pmem::Site& site) noexcept {
+  medium_->fence(site);
+  return {};
+}
+
+void CrashDomain::do_dirty(uint64_t off, uint64_t bytes) noexcept { medium_->dirty(off, bytes); }
+
+}  // namespace nacre::crash

@@ -1,0 +1,82 @@
+// nacre create, nacre version.
+#include <fmt/format.h>
+
+#include <memory>
+
+#include "tools/command.h"
+#include "tools/text.h"
+
+namespace nacre::tools {
+namespace {
+
+struct Request {
+  Common common;
+  std::string engine = "hash";
+  std::string size = "1GiB";
+};
+
+uint64_t requested_bytes(const std::string& text) {
+  std::string error;
+  const std::optional<uint64_t> bytes = parse_size(text, error);
+  if (!bytes) throw Failure(Exit::usage, fmt::format("--size: {}", error));
+  if (*bytes == 0)
+    throw Failure(Exit::usage, "--size: a pool of 0 bytes is not possible");  // 0 asks for the default
+  return *bytes;
+}
+
+Exit run(const Request& request) {
+  const Common& common = request.common;
+  Options options;
+  options.create_if_missing = true;
+  options.error_if_exists = true;
+  options.size = requested_bytes(request.size);
+  options.medium = common.medium;
+  options.engine = parse_engine(request.engine);
+  Db db = require(Db::open(common.pool, options), common.pool);
+  if (common.table != "default") {
+    const std::string table = fmt::format("{}: table {}", common.pool, in_quotes(common.table));
+    require(db.table(common.table, options.engine).status(), table);
+  }
+  require(db.close(), common.pool);
+
+  Json made;
+  set_bytes(made, "pool", common.pool, false);
+  made["size_bytes"] = options.size;
+  made["engine"] = request.engine;
+  set_bytes(made, "table", common.table, false);
+  print_line(common.json ? made.dump()
+                         : fmt::format("made {}: {}, table {}, engine {}", common.pool,
+                                       human_bytes(options.size), in_quotes(common.table), request.engine));
+  return Exit::ok;
+}
+
+}  // namespace
+
+void add_create(CLI::App& app, Task& task) {
+  auto request = std::make_shared<Request>();
+  CLI::App* command = app.add_subcommand("create", "Make a pool; fails if the file is there");
+  add_pool_options(*command, request->common);
+  command->add_option("--table", request->common.table, "A table to make beside the default one")
+      ->type_name("NAME");
+  command->add_option("--engine", request->engine, "Engine of the tables: hash, or dram (volatile)")
+      ->type_name("NAME")
+      ->capture_default_str();
+  command->add_option("--size", request->size, "Bytes, or with K M G T, KiB MiB GiB TiB, KB MB GB TB")
+      ->type_name("SIZE")
+      ->capture_default_str();
+  command->callback([&task, request] { task = [request] { return run(*request); }; });
+}
+
+void add_version(CLI::App& app, Task& task) {
+  auto json = std::make_shared<bool>(false);
+  CLI::App* command = app.add_subcommand("version", "Print the version of the library");
+  command->add_flag("--json", *json, "Machine-readable output");
+  command->callback([&task, json] {
+    task = [json] {
+      print_line(*json ? Json{{"version", version()}}.dump() : fmt::format("nacre {}", version()));
+      return Exit::ok;
+    };
+  });
+}
+
+}  // namespace nacre::tools
