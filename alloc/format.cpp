@@ -56,6 +56,7 @@ void write_superblock(pmem::Domain& domain, Salt salt, const Layout& layout, uin
   write_line(domain, salt, copy_off + kRootsLineOff, roots);
 }
 
+// All but the magic word, which is stored later and alone.
 void write_identity(pmem::Domain& domain, const FormatOptions& options, uint64_t copy_off) noexcept {
   uint64_t identity[kLineWords] = {};
   identity[kMagicWord] = kMagic;
@@ -63,6 +64,7 @@ void write_identity(pmem::Domain& domain, const FormatOptions& options, uint64_t
   identity[kIdLoWord] = options.identity_lo;
   identity[kIdHiWord] = options.identity_hi;
   write_line(domain, 0, copy_off, identity);
+  domain.at<GuardedLine>(copy_off)->words[kMagicWord] = 0;
 }
 
 Status check_identity(const GuardedLine& line, bool read_only) {
@@ -116,16 +118,19 @@ Status format_pool(pmem::Domain& domain, const FormatOptions& options) {
   write_class_table(domain, salt, class_words);
   write_lanes(domain, salt, layout);
   write_zones(domain, salt, layout);
-  for (uint64_t copy : {kSuperblockAOff, kSuperblockBOff}) write_superblock(domain, salt, layout, copy);
+  for (uint64_t copy : {kSuperblockAOff, kSuperblockBOff}) {
+    write_superblock(domain, salt, layout, copy);
+    write_identity(domain, options, copy);
+  }
   domain.flush(0, layout.zones_off, site::kFormatFlush);
   for (uint64_t zone = 0; zone < layout.zone_count; ++zone)
     domain.flush(layout.zone_off(zone), layout.zone_meta_bytes, site::kFormatFlush);
   domain.fence(site::kFormatFence);  // everything else is durable before the pool has a name
   for (uint64_t copy : {kSuperblockAOff, kSuperblockBOff}) {
-    write_identity(domain, options, copy);
-    domain.flush(copy, kLineBytes, site::kIdentityFlush);
+    domain.at<GuardedLine>(copy)->words[kMagicWord] = kMagic;  // one atomic word makes it a pool
+    domain.flush(copy, kWordBytes, site::kMagicFlush);
   }
-  domain.fence(site::kIdentityFence);
+  domain.fence(site::kMagicFence);
   return domain.health();
 }
 
@@ -165,6 +170,28 @@ Result<SuperblockView> read_superblock(const pmem::Domain& domain, bool read_onl
                          "truncated", static_cast<unsigned long long>(domain.size_bytes()));
   view.copies_damaged = !(a.identity && a.geometry && b.identity && b.geometry);
   return view;
+}
+
+void heal_superblock(pmem::Domain& domain, Salt salt) noexcept {
+  bool healed = false;
+  const struct {
+    uint64_t at;
+    Salt salt;
+  } lines[] = {{0, 0}, {kGeometryLineOff, 0}, {kRootsLineOff, salt}};
+  for (const auto& [at, line_salt] : lines) {
+    const uint64_t a = kSuperblockAOff + at, b = kSuperblockBOff + at;
+    const bool a_sound = line_intact(line_salt, a, *domain.at<GuardedLine>(a));
+    const bool b_sound = line_intact(line_salt, b, *domain.at<GuardedLine>(b));
+    if (a_sound == b_sound) continue;
+    const auto* good = domain.at<GuardedLine>(a_sound ? a : b);
+    const uint64_t bad_off = a_sound ? b : a;
+    auto* bad = domain.at<GuardedLine>(bad_off);
+    std::memcpy(bad->words, good->words, sizeof bad->words);
+    bad->guard = make_guard(line_salt, bad_off, bad->words, guard_seq(good->guard));
+    domain.flush(bad_off, kLineBytes, site::kHealFlush);
+    healed = true;
+  }
+  if (healed) domain.fence(site::kHealFence);
 }
 
 Result<uint64_t> read_pool_bytes(const pmem::Domain& domain, Salt salt) {

@@ -23,7 +23,7 @@ inline Salt salt_of(uint64_t identity_lo, uint64_t identity_hi) noexcept {
   return crc32c_u64(crc32c_u64(0x6e616372, identity_lo), identity_hi);
 }
 
-/// Lays out an empty pool over the whole domain. The identity line is written last and alone, so a pool whose
+/// Lays out an empty pool over the whole domain. The magic word is written last and alone, so a pool whose
 /// making was cut short is not a pool. invalid_argument, limit, io_error.
 Status format_pool(pmem::Domain& domain, const FormatOptions& options);
 
@@ -35,6 +35,10 @@ struct SuperblockView {
 
 /// Reads and checks the lines that never change. not_a_pool, incompatible, corruption.
 Result<SuperblockView> read_superblock(const pmem::Domain& domain, bool read_only);
+
+/// Rewrites the lines of one superblock copy that are damaged while the other copy's are sound: after a format that was
+/// cut short, or damage. After recovery, by a writer. Nothing is written when both copies are sound.
+void heal_superblock(pmem::Domain& domain, Salt salt) noexcept;
 
 /// The pool's size from the roots line, after recovery. corruption (damaged, or the file was truncated).
 Result<uint64_t> read_pool_bytes(const pmem::Domain& domain, Salt salt);

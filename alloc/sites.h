@@ -12,8 +12,11 @@ using pmem::Site;
 
 inline constexpr Site kFormatFlush{"alloc.format.flush"};
 inline constexpr Site kFormatFence{"alloc.format.fence"};
-inline constexpr Site kIdentityFlush{"alloc.format.identity_flush"};
-inline constexpr Site kIdentityFence{"alloc.format.identity_fence"};
+inline constexpr Site kMagicFlush{"alloc.format.magic_flush"};
+inline constexpr Site kMagicFence{"alloc.format.magic_fence"};
+inline constexpr Site kSuperblockFlush{"alloc.open.superblock_flush"};
+inline constexpr Site kHealFlush{"alloc.heal.flush"};
+inline constexpr Site kHealFence{"alloc.heal.fence"};
 inline constexpr Site kFreshFence{"alloc.commit.fresh_fence"};
 inline constexpr Site kLogFlush{"alloc.commit.log_flush"};
 inline constexpr Site kCommitFence{"alloc.commit.fence"};
@@ -34,11 +37,11 @@ inline constexpr Site kRecoverRetireFlush{"alloc.recover.retire_flush"};
 inline constexpr Site kRecoverRetireFence{"alloc.recover.retire_fence"};
 
 inline constexpr std::array kAll{
-    &kFormatFlush,       &kFormatFence,       &kIdentityFlush,    &kIdentityFence,    &kFreshFence,
+    &kFormatFlush,       &kFormatFence,       &kMagicFlush,    &kMagicFence,    &kFreshFence,
     &kLogFlush,          &kCommitFence,       &kCommitWait,       &kHomeFlush,        &kSealFlush,
     &kSealFence,         &kRetireHomeFlush,   &kRetireHomeFence,  &kRetireFlush,      &kRetireFence,
     &kRecoverLogFlush,   &kRecoverFreshFlush, &kRecoverRelyFence, &kRecoverHomeFlush, &kRecoverHomeFence,
-    &kRecoverRetireFlush, &kRecoverRetireFence,
+    &kRecoverRetireFlush, &kRecoverRetireFence, &kSuperblockFlush, &kHealFlush, &kHealFence,
 };
 
 }  // namespace nacre::alloc::site

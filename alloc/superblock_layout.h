@@ -1,5 +1,5 @@
 // The superblock: three guarded lines, in two copies (pages 0 and 1). Lines 0 and 1 are written once, at creation,
-// line 0 last; line 2 changes by commits that update both copies.
+// the magic word last and alone; line 2 changes by commits that update both copies.
 //
 //   line 0 identity   0         8                  16      24         32        40            48            56
 //                     | magic   | version u32 | 0  | compat| ro_compat| incompat| identity_lo | identity_hi | guard

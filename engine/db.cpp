@@ -52,6 +52,12 @@ Status format(pmem::Domain& domain, const Options& options) {
   return alloc::format_pool(domain, f);
 }
 
+/// The same failure with the pool's path before the text.
+Status name_the_pool(const char* path, Status status) {
+  const std::string text = status.message();
+  return Status::error(status.code(), "%s: %s", path, text.c_str());
+}
+
 pmem::MediumRequest medium_request(MediumChoice choice) noexcept {
   switch (choice) {
     case MediumChoice::automatic: return pmem::MediumRequest::automatic;
@@ -95,7 +101,9 @@ Result<std::unique_ptr<Db>> Db::open(const char* path, const Options& options) {
   request.must_create = options.error_if_exists;
   request.create_bytes = options.size_bytes;
   NACRE_ASSIGN(pmem::OpenedMedium opened, pmem::open_medium(request));
-  return open_domain(std::move(opened.domain), options, opened.created);
+  auto db = open_domain(std::move(opened.domain), options, opened.created);
+  if (!db && path != nullptr) return name_the_pool(path, db.status());
+  return db;
 }
 
 Result<std::unique_ptr<Db>> Db::open_domain(std::unique_ptr<pmem::Domain> domain, const Options& options, bool create) {
@@ -255,6 +263,8 @@ Result<std::vector<TableInfo>> Db::tables() {
   return infos;
 }
 
+alloc::Pool& Db::pool() { return *impl_->pool; }
+void Db::abandon() noexcept { impl_.reset(); }
 pmem::Domain& Db::domain() { return impl_->pool->domain(); }
 bool Db::read_only() const { return impl_->options.read_only || !impl_->pool->writable().ok(); }
 

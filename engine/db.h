@@ -12,7 +12,7 @@
 #include "pmem/domain.h"
 
 namespace nacre::alloc {
-
+class Pool;
 struct Geometry;
 }  // namespace nacre::alloc
 
@@ -76,6 +76,11 @@ class Db {
 
   pmem::Domain& domain();
   bool read_only() const;
+
+  /// For tests: the pool below, to move epochs; and an end of the handle that writes nothing more, as if the process
+  /// had died.
+  alloc::Pool& pool();
+  void abandon() noexcept;
 
  private:
   struct Impl;

@@ -39,11 +39,40 @@ std::string figure_text(const Figure& figure) {
                  : std::to_string(figure.value);
 }
 
+struct Row {
+  std::string name;
+  std::string text;
+};
+
+/// One row for each figure; neighbours of one group share a row: class.32.slabs and class.32.units become
+/// "class.32", "slabs 1, units 8192".
+std::vector<Row> rows_of(const Figures& figures) {
+  std::vector<Row> rows;
+  std::string_view group;
+  for (const Figure& figure : figures) {
+    const std::string_view name = figure.name;
+    const size_t dot = name.rfind('.');
+    if (dot == std::string_view::npos) {
+      rows.push_back({escaped(name), figure_text(figure)});
+      group = {};
+      continue;
+    }
+    const std::string member = fmt::format("{} {}", escaped(name.substr(dot + 1)), figure_text(figure));
+    if (group == name.substr(0, dot)) {
+      rows.back().text += ", " + member;
+    } else {
+      group = name.substr(0, dot);
+      rows.push_back({escaped(group), member});
+    }
+  }
+  return rows;
+}
+
 void print_figures(Output& out, const Figures& figures) {
+  const std::vector<Row> rows = rows_of(figures);
   size_t width = 0;
-  for (const Figure& figure : figures) width = std::max(width, figure.name.size());
-  for (const Figure& figure : figures)
-    out.line(fmt::format("{:<{}}  {}", figure.name, width, figure_text(figure)));
+  for (const Row& row : rows) width = std::max(width, row.name.size());
+  for (const Row& row : rows) out.line(fmt::format("{:<{}}  {}", row.name, width, row.text));
 }
 
 Exit print_all(const Common& common, const Figures& figures) {

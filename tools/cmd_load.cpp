@@ -1,6 +1,9 @@
 // nacre load: puts the pairs of a file, one after the other, each durable before the next.
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <cstdio>
+#include <iterator>
 #include <memory>
 
 #include "tools/command.h"
@@ -25,7 +28,9 @@ std::string guess_format(Input& input) {
   if (head.starts_with(kDumpMagic)) return "dump";
   if (!head.starts_with('{')) return "tsv";
   const std::string_view member = head.substr(std::min(head.find_first_not_of(" \t", 1), head.size()));
-  return member.starts_with("\"key") || member.starts_with("\"value") ? "jsonl" : "tsv";
+  constexpr std::string_view kMembers[] = {"\"key\"", "\"key_hex\"", "\"value\"", "\"value_hex\""};
+  const auto begins = [&](std::string_view name) { return member.starts_with(name); };
+  return std::any_of(std::begin(kMembers), std::end(kMembers), begins) ? "jsonl" : "tsv";
 }
 
 std::unique_ptr<PairSource> make_source(const std::string& format, Input& input, bool hex) {

@@ -207,7 +207,8 @@ run_bench() { # NUM ARGUMENTS...
   local num=$1
   shift
   printf '   $ nacre_bench --benchmarks=fillrandom,readrandom --num=%s --engine=hash %s\n' "$num" "$*"
-  "$bench" --benchmarks=fillrandom,readrandom --num="$num" --engine=hash "$@" 2>&1 | sed 's/^/     /'
+  "$bench" --benchmarks=fillrandom,readrandom --num="$num" --engine=hash "$@" 2>&1 | sed 's/^/     /' ||
+    fail "nacre_bench ended with exit code ${PIPESTATUS[0]}"
 }
 
 measure() {
@@ -217,8 +218,8 @@ measure() {
     return
   fi
   local rate num
-  rate=$("$nacre" load copy.nacre packages.tsv --table rate --json | sed 's/.*"pairs":\([0-9]*\).*"seconds":\([0-9.e-]*\).*/\1 \2/' |
-    awk '{ printf "%d", $1 / ($2 + 0.001) }')
+  rate=$("$nacre" load copy.nacre packages.tsv --table rate --json |
+    sed 's/.*"pairs":\([0-9]*\).*"seconds":\([0-9.e-]*\).*/\1 \2/' | awk '{ printf "%d", $1 / ($2 + 0.001) }')
   num=$((rate * bench_seconds))
   ((num <= 20000)) || num=20000
   ((num >= 500)) || num=500

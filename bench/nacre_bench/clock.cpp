@@ -1,5 +1,7 @@
 #include "bench/nacre_bench/clock.h"
 
+#include <time.h>
+
 #if defined(__x86_64__)
 #include <cpuid.h>
 #endif
@@ -40,6 +42,12 @@ void calibrate_clock() {
     return;
   }
   g_ns_per_tick = static_cast<double>(end_ns - start_ns) / static_cast<double>(end_ticks - start_ticks);
+}
+
+uint64_t thread_cpu_ns() noexcept {
+  timespec now{};
+  (void)clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+  return static_cast<uint64_t>(now.tv_sec) * 1'000'000'000u + static_cast<uint64_t>(now.tv_nsec);
 }
 
 double ns_per_tick() noexcept { return g_ns_per_tick; }

@@ -19,6 +19,10 @@ inline uint64_t wall_ns() noexcept {
                                    .count());
 }
 
+/// CPU time of the calling thread: on a shared machine it tells the work from the waiting for a CPU. Costs a
+/// system call.
+uint64_t thread_cpu_ns() noexcept;
+
 /// Measures how long a tick is. Call once, before the first ticks() and before any thread is started.
 void calibrate_clock();
 

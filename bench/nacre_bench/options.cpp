@@ -292,9 +292,9 @@ std::string usage() {
   text +=
       "\nmicros/op is the time a thread spends on an operation, ops/sec counts all threads by the wall "
       "clock. A\n"
-      "latency of readseq is the mean over 1024 pairs. Fences, lines and bytes are what the operation asked "
-      "of\n"
-      "the medium; they do not depend on the machine's mood.\n";
+      "latency of readseq is the mean over 1024 pairs. On a busy machine compare CPU times and medians "
+      "(p50).\n"
+      "Fences, lines and bytes are what the operation asked of the medium; they do not depend on its mood.\n";
   return text;
 }
 

@@ -94,6 +94,7 @@ std::string json_of(const Options& o, const RunResult& r) {
   object.number("round", r.round).number("position", r.position);
   object.number("ops", r.ops).number("found", r.found).number("seconds", r.seconds);
   object.number("ops_per_sec", r.ops_per_sec()).number("micros_per_op", r.micros_per_op());
+  object.number("cpu_us_per_op", r.cpu_micros_per_op());
   object.number("p50_us", us(r.latency.percentile(0.5))).number("p99_us", us(r.latency.percentile(0.99)));
   object.number("p999_us", us(r.latency.percentile(0.999))).number("max_us", us(r.latency.max()));
   object.number("fences_per_op", r.per_op(r.counts.fences)).number("lines_per_op", r.per_op(r.counts.lines));
@@ -157,7 +158,7 @@ void print_line(const RunResult& r, bool histogram) {
   if (r.benchmark == Benchmark::readwhilewriting)
     std::printf("  writer %.0f ops/sec", r.writer_ops_per_sec());
   if (r.benchmark == Benchmark::open) std::printf("  first get %.3f micros", r.first_get_us);
-  std::printf("\n");
+  std::printf("  cpu %.3f micros/op\n", r.cpu_micros_per_op());
   if (histogram) std::printf("%s\n", r.latency.to_string(ns_per_tick() * 1e-3).c_str());
   std::fflush(stdout);
 }
@@ -171,23 +172,27 @@ void print_skipped(Benchmark benchmark, const std::string& engine) {
 
 void print_comparison(const std::vector<RunResult>& results, const std::string& engine,
                       const std::string& other) {
-  std::printf("\n%-16s %12s %7s   %12s %7s   ratio (least to most in one round)\n", "median ops/sec",
-              engine.c_str(), "spread", other.c_str(), "spread");
+  std::printf("\n%-16s %12s %7s   %12s %7s   ratio (least to most in one round)   ratio by CPU time\n",
+              "median ops/sec", engine.c_str(), "spread", other.c_str(), "spread");
   uint64_t positions = 0;
   for (const RunResult& r : results) positions = std::max(positions, r.position + 1);
   for (uint64_t at = 0; at < positions; ++at) {
-    std::vector<double> a, b, ratios;
+    std::vector<double> a, b, ratios, cpu_a, cpu_b;
     const char* name = "";
     for (const RunResult& r : results) {
       if (r.position != at) continue;
       name = benchmark_name(r.benchmark);
       (r.engine == engine ? a : b).push_back(r.ops_per_sec());
+      (r.engine == engine ? cpu_a : cpu_b).push_back(r.cpu_micros_per_op());
     }
     if (a.empty() || b.empty()) continue;  // skipped for one of them
     for (size_t i = 0; i < std::min(a.size(), b.size()); ++i) ratios.push_back(a[i] / b[i]);
     const Spread sa = spread_of(a), sb = spread_of(b), sr = spread_of(ratios);
-    std::printf("%-16s %12.0f %6.1f%%   %12.0f %6.1f%%   %.2f (%.2f to %.2f)\n", name, sa.median,
-                sa.percent(), sb.median, sb.percent(), sa.median / sb.median, sr.least, sr.most);
+    const double cpu_ratio = spread_of(cpu_b).median / spread_of(cpu_a).median;
+    char range[40];
+    std::snprintf(range, sizeof range, "%.2f (%.2f to %.2f)", sa.median / sb.median, sr.least, sr.most);
+    std::printf("%-16s %12.0f %6.1f%%   %12.0f %6.1f%%   %-34s   %.2f\n", name, sa.median, sa.percent(),
+                sb.median, sb.percent(), range, cpu_ratio);
   }
   std::fflush(stdout);
 }

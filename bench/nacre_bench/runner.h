@@ -22,6 +22,7 @@ struct RunResult {
   uint64_t found = 0;
   double seconds = 0;         ///< by the wall clock, first start to last end
   double thread_seconds = 0;  ///< summed over the threads
+  double cpu_seconds = 0;     ///< CPU time, summed over the threads; below thread_seconds on a busy machine
   Histogram latency;          ///< in ticks
   FlushCounts counts;
   uint64_t user_bytes_per_op = 0;  ///< for MB/s; 0 where that means nothing
@@ -37,6 +38,7 @@ struct RunResult {
     return writer_seconds > 0 ? static_cast<double>(writer_ops) / writer_seconds : 0;
   }
   double micros_per_op() const { return ops > 0 ? thread_seconds * 1e6 / static_cast<double>(ops) : 0; }
+  double cpu_micros_per_op() const { return ops > 0 ? cpu_seconds * 1e6 / static_cast<double>(ops) : 0; }
   double per_op(uint64_t n) const { return ops > 0 ? static_cast<double>(n) / static_cast<double>(ops) : 0; }
 };
 

@@ -16,6 +16,7 @@ struct alignas(64) Worker {
   uint64_t found = 0;
   uint64_t start_ns = 0;
   uint64_t end_ns = 0;
+  uint64_t cpu_ns = 0;
   FlushCounts counts;
   Histogram latency;
   std::exception_ptr error;
@@ -48,9 +49,11 @@ std::vector<Worker> run_team(Store& store, uint64_t threads, Loop loop) {
     while (missing.load() != 0) std::this_thread::yield();  // a futex would wake them 50 us apart
     try {
       const FlushCounts before = store.thread_counts();
+      const uint64_t cpu_before_ns = thread_cpu_ns();
       worker.start_ns = wall_ns();
       loop(thread, worker);
       worker.end_ns = wall_ns();
+      worker.cpu_ns = thread_cpu_ns() - cpu_before_ns;
       worker.counts = store.thread_counts() - before;
     } catch (...) {
       worker.error = std::current_exception();
@@ -75,6 +78,7 @@ inline void collect(RunResult& result, const std::vector<Worker>& workers, size_
     result.counts += worker.counts;
     result.latency.merge(worker.latency);
     result.thread_seconds += static_cast<double>(worker.end_ns - worker.start_ns) * 1e-9;
+    result.cpu_seconds += static_cast<double>(worker.cpu_ns) * 1e-9;
     start_ns = worker.start_ns < start_ns ? worker.start_ns : start_ns;
     end_ns = worker.end_ns > end_ns ? worker.end_ns : end_ns;
   }

@@ -20,8 +20,8 @@ ALL = FILLS + ["overwrite"] + READS + DELETES + ["readrandom", "readwhilewriting
 ENGINES = ["hash", "dram", "tbb"]
 TEXT_FIELDS = ["benchmark", "engine", "medium", "commit_form"]
 NUMBER_FIELDS = ["threads", "num", "key_size", "value_size", "seed", "ops", "seconds", "ops_per_sec",
-                 "micros_per_op", "p50_us", "p99_us", "p999_us", "max_us", "fences_per_op", "lines_per_op",
-                 "bytes_per_op", "found"]
+                 "micros_per_op", "cpu_us_per_op", "p50_us", "p99_us", "p999_us", "max_us", "fences_per_op",
+                 "lines_per_op", "bytes_per_op", "found"]
 
 # A strict put is two fences; what remains is splits, lane turns and retire advances, a few in a thousand puts.
 MOST_FENCES_STRICT_PUT = 2.02

@@ -1,5 +1,6 @@
 #include "tests/crash/client.h"
 
+#include "tests/crash/db_client.h"
 #include "tests/crash/pool_client.h"
 #include "tests/crash/replay_text.h"
 #include "tests/crash/toy_client.h"
@@ -22,7 +23,7 @@ std::string_view config_value(const Config& config, std::string_view key, std::s
 }
 
 const std::vector<ClientKind>& client_kinds() {
-  static const std::vector<ClientKind> kinds = {toy_client_kind(), pool_client_kind()};
+  static const std::vector<ClientKind> kinds = {toy_client_kind(), pool_client_kind(), db_client_kind()};
   return kinds;
 }
 

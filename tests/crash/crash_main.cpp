@@ -231,7 +231,8 @@ const char* verdict(const Mutant& m) {
 
 int mutate(const std::vector<Workload>& workloads, const Arguments& a) {
   const Score score = score_mutants(workloads, a.explore, [](const Mutant& m) {
-    std::printf("%-9s %-6s %-40s %s\n", verdict(m), site_fault_name(m.fault), m.site.c_str(), m.killed_by.c_str());
+    std::printf("%-9s %-6s %-40s %s\n", verdict(m), site_fault_name(m.fault), m.site.c_str(),
+                m.killed_by.c_str());
     std::fflush(stdout);
   });
   std::map<std::string, uint64_t> counts;
@@ -239,7 +240,8 @@ int mutate(const std::vector<Workload>& workloads, const Arguments& a) {
   for (const Mutant& m : score.unsound)
     std::printf("left out, fails when nothing is broken: %s: %s\n", m.killed_by.c_str(), m.finding.c_str());
   std::printf("mutants: %llu killed, %llu survived, %llu without effect in these workloads\n",
-              static_cast<unsigned long long>(counts["killed"]), static_cast<unsigned long long>(counts["SURVIVED"]),
+              static_cast<unsigned long long>(counts["killed"]),
+              static_cast<unsigned long long>(counts["SURVIVED"]),
               static_cast<unsigned long long>(counts["no effect"]));
   return counts["SURVIVED"] == 0 && score.unsound.empty() ? 0 : 1;
 }

@@ -23,7 +23,8 @@ constexpr size_t kMaxRecordedWeight = 8u << 20;  // words and candidates held be
 constexpr uint64_t kOutcomeFailed = 1;           // outcomes are fingerprints; these two stand for none
 constexpr uint64_t kOutcomeNoPool = 2;
 constexpr uint64_t kProbeVariants = 4;
-constexpr uint64_t kMinStatesPerPoint = 4;  // even when the budget is used up
+constexpr uint64_t kMinShare = 4;  // of each crash point, even when the budget is used up
+constexpr uint64_t kNoDeadline = ~0ull;
 
 /// What became of one image.
 struct Outcome {
@@ -35,6 +36,8 @@ struct Outcome {
 struct Position {
   const CrashPoint* point = nullptr;
   const Selection* selection = nullptr;  ///< null: kill
+  std::vector<Selection> to_nest;        ///< recoveries that are to be explored in turn
+  uint64_t deadline = 0;                 ///< of what is running: a count of checked states
   bool starved = false;                  ///< the budget ended before the selections did
 };
 
@@ -215,15 +218,15 @@ class Explorer::Run final : private SelectionVisitor {
   void explore_recorded() {
     if (depth_ == 0) return;
     trace_recording(0);
-    explore_recording(0, main_.deltas());
+    explore_recording(0, main_.deltas(), config_.max_states == 0 ? kNoDeadline : config_.max_states);
     for (auto& level : levels_) level->clear_undo();
     recording().forget_points();
     main_.clear_deltas();
   }
 
   // All media from `depth` on have the durable image that the recorded run started from, and get it back; at
-  // depth 0 they go on with the workload.
-  void explore_recording(uint32_t depth, const std::vector<Delta>& deltas) {
+  // depth 0 they go on with the workload. The budget up to `deadline` is shared out evenly over the points.
+  void explore_recording(uint32_t depth, const std::vector<Delta>& deltas, uint64_t deadline) {
     Recording& recorded = recordings_[depth];
     std::vector<CrashMedium::Mark> marks;
     for (uint32_t d = depth; d < depth_; ++d) marks.push_back(levels_[d]->mark());
@@ -232,8 +235,9 @@ class Explorer::Run final : private SelectionVisitor {
       done = follow(depth, deltas, done, recorded[i].delta_end);
       if (replay_ && recorded[i].number != (*replay_)[depth].point) continue;
       ++(depth == 0 ? report_.points : report_.nested_points);
-      if (depth == 0) share_budget(recorded.count() - i);
-      explore_point(depth, recorded[i]);
+      uint64_t point_deadline = share(deadline, recorded.count() - i);
+      if (depth == 0) point_deadline = std::max(point_deadline, checked_states() + kMinShare);
+      explore_point(depth, recorded[i], point_deadline);
     }
     if (depth == 0) {
       follow(depth, deltas, done, deltas.size());
@@ -250,35 +254,66 @@ class Explorer::Run final : private SelectionVisitor {
 
   uint64_t checked_states() const { return report_.states + report_.nested_states; }
 
-  void share_budget(uint64_t points_left) {
-    if (config_.max_states == 0) return;
-    const uint64_t left = config_.max_states - std::min(config_.max_states, checked_states());
-    point_deadline_ = checked_states() + std::max(left / points_left, kMinStatesPerPoint);
+  /// The deadline (a count of checked states) for the first of `parts` equal parts of what is left.
+  uint64_t share(uint64_t deadline, uint64_t parts) const {
+    if (deadline == kNoDeadline) return deadline;
+    const uint64_t left = deadline - std::min(deadline, checked_states());
+    return checked_states() + ceil_div(left, std::max<uint64_t>(parts, 1));
   }
 
-  void explore_point(uint32_t depth, const CrashPoint& point) {
-    positions_[depth].point = &point;
+  // First every selection without nesting, within half of the budget; then, with the rest, the death of the
+  // process alone and a sample of the recoveries with their own crashes.
+  void explore_point(uint32_t depth, const CrashPoint& point, uint64_t deadline) {
+    Position& position = positions_[depth];
+    position = {.point = &point, .selection = nullptr, .to_nest = {}, .deadline = deadline, .starved = false};
     visiting_depth_ = depth;
     if (replay_) return replay_point(depth, point);
+    const bool may_nest = depth + 1 < depth_;
+    if (may_nest) position.deadline = share(deadline, 2);
     SelectionLimits limits = depth == 0 ? config_.limits : config_.nested_limits;
-    const uint64_t left = point_deadline_ - std::min(point_deadline_, checked_states());
-    limits.exhaustive = std::min(limits.exhaustive, std::max<uint64_t>(left, 1));
-    limits.sampled = std::min(limits.sampled, std::max<uint64_t>(left, 1));
-    positions_[depth].starved = false;
+    const uint64_t left = position.deadline - std::min(position.deadline, checked_states());
+    limits.exhaustive = std::min(limits.exhaustive, left);
+    limits.sampled = std::min(limits.sampled, left);
     const Coverage coverage =
         visit_selections(point.unsettled, limits, config_.seed ^ mix64(point.durable_hash), *this);
     report_.cut_points += coverage != Coverage::all;
     report_.thinned_points += coverage == Coverage::thinned;
-    if (config_.kills && depth + 1 < depth_ && !stopped_ && !point.unsettled.words.empty())
-      explore_kill(depth, point);
-    report_.starved_points += positions_[depth].starved;
+    report_.starved_points += position.starved;
+    if (may_nest) nest(depth, point, deadline);
   }
 
-  void explore_kill(uint32_t depth, const CrashPoint& point) {
+  void nest(uint32_t depth, const CrashPoint& point, uint64_t deadline) {
+    Position& position = positions_[depth];
+    const std::vector<Selection> to_nest = std::move(position.to_nest);
+    const bool kill = config_.kills && !point.unsettled.words.empty();
+    position.deadline = share(deadline, to_nest.size() + kill);
+    if (kill && !stopped_) {
+      if (checked_states() < deadline)
+        explore_kill(depth, point);
+      else
+        ++report_.not_nested;
+    }
+    for (size_t i = 0; i < to_nest.size() && !stopped_; ++i) {
+      if (checked_states() >= deadline) {
+        report_.not_nested += to_nest.size() - i;
+        return;
+      }
+      position.deadline = share(deadline, to_nest.size() - i);
+      position.selection = &to_nest[i];
+      run_state(depth, point, &to_nest[i], hash_of(point, to_nest[i]), true);
+    }
+  }
+
+  static uint64_t kill_key(const CrashPoint& point) {
     uint64_t key = mix64(point.durable_hash + 0x6b696c6c);
     for (const auto& word : point.unsettled.words)
       for (uint32_t c = 0; c < word.count; ++c)
         key ^= mix64(zobrist(word.word_idx, point.unsettled.candidate(word, c).value) + (c == word.latest));
+    return key;
+  }
+
+  void explore_kill(uint32_t depth, const CrashPoint& point) {
+    const uint64_t key = kill_key(point);
     if (seen_.find(key) != nullptr) return;
     seen_.insert(key, 0);
     positions_[depth].selection = nullptr;
@@ -290,12 +325,13 @@ class Explorer::Run final : private SelectionVisitor {
     Selection selection;
     const bool kill = step.pick == "kill";
     if (!kill && !parse_pick(point.unsettled, step.pick, &selection)) {
-      found("the selection does not fit the words that are unsettled at this point");
+      if (trace_) *trace_ += "the selection does not fit the words that are unsettled at this point\n";
       return;
     }
     if (trace_) *trace_ += trace_choice(depth, point, kill ? nullptr : &selection);
     positions_[depth].selection = kill ? nullptr : &selection;
-    run_state(depth, point, kill ? nullptr : &selection, hash_of(point, selection), true);
+    const uint64_t hash = kill ? kill_key(point) : hash_of(point, selection);
+    run_state(depth, point, kill ? nullptr : &selection, hash, true);
   }
 
   static uint64_t hash_of(const CrashPoint& point, const Selection& selection) {
@@ -319,15 +355,16 @@ class Explorer::Run final : private SelectionVisitor {
       judge_seen(depth, point, selection, hash, *outcome);
       return !stopped_;
     }
-    if (checked_states() >= point_deadline_) {
+    if (checked_states() >= positions_[depth].deadline) {
       positions_[depth].starved = true;
       return false;
     }
-    const bool may_nest = depth + 1 < depth_;
-    const bool nest = may_nest && mix64(hash) % config_.nested_every == 0;
-    report_.not_nested += may_nest && !nest;
-    run_state(depth, point, &selection, hash, nest);
-    visiting_depth_ = depth;
+    run_state(depth, point, &selection, hash, false);
+    if (depth + 1 == depth_ || *seen_.find(hash) == kOutcomeFailed) return !stopped_;
+    if (mix64(hash) % config_.nested_every == 0)
+      positions_[depth].to_nest.push_back(selection);
+    else
+      ++report_.not_nested;
     return !stopped_;
   }
 
@@ -373,7 +410,7 @@ class Explorer::Run final : private SelectionVisitor {
     if (!outcome.finding.empty()) found(outcome.finding);
     if (nested && depth + 1 < depth_ && !stopped_ && (outcome.finding.empty() || replay_)) {
       trace_recording(depth + 1);
-      explore_recording(depth + 1, medium.deltas());
+      explore_recording(depth + 1, medium.deltas(), positions_[depth].deadline);
     }
     exploring_ = depth;
     show_progress();
@@ -592,7 +629,6 @@ class Explorer::Run final : private SelectionVisitor {
   SeenStates seen_;
   Report report_;
   std::string finding_;
-  uint64_t point_deadline_ = ~0ull;
   uint32_t visiting_depth_ = 0;
   uint32_t exploring_ = 0;  // how many positions are those of the current case
   bool stopped_ = false;

@@ -23,8 +23,8 @@ struct Score {
   std::vector<Mutant> unsound;  ///< workloads that fail when nothing is broken: they were left out
 };
 
-/// Runs `workloads` sound once to learn the sites, then each mutant until a workload fails. `config.max_states` is
-/// for each workload. `progress` is called with each mutant as it is judged.
+/// Runs `workloads` sound once to learn the sites, then each mutant until a workload fails.
+/// `config.max_states` is for each workload. `progress` is called with each mutant as it is judged.
 Score score_mutants(const std::vector<Workload>& workloads, const ExploreConfig& config,
                     void (*progress)(const Mutant&) = nullptr);
 

@@ -1,0 +1,331 @@
+#include "tests/crash/db_client.h"
+
+#include <map>
+#include <optional>
+
+#include "alloc/pool.h"
+#include "engine/db.h"
+#include "engine/shape.h"
+#include "tests/crash/replay_text.h"
+#include "tests/crash/zobrist.h"
+
+namespace nacre::crash {
+namespace {
+
+using engine::Db;
+using engine::EngineKind;
+using engine::Figure;
+
+std::vector<uint64_t> numbers(std::string_view op) {
+  std::vector<uint64_t> n;
+  const std::vector<std::string> parts = split(op, ':');
+  for (size_t i = 1; i < parts.size(); ++i) n.push_back(std::stoull(parts[i]));
+  return n;
+}
+
+std::string_view verb(std::string_view op) { return op.substr(0, op.find(':')); }
+
+// Key 0 is the empty key; every third key is long, so that keys of several classes occur.
+std::string key_text(uint64_t key) {
+  if (key == 0) return {};
+  std::string text = "key" + std::to_string(key);
+  if (key % 3 == 0) text += "-and-some-more-bytes";
+  return text;
+}
+
+std::string value_text(uint64_t bytes, uint64_t seed) {
+  std::string text(bytes, '\0');
+  for (uint64_t i = 0; i < bytes; ++i) text[i] = static_cast<char>(mix64(seed + i / 8) >> i % 8 * 8);
+  return text;
+}
+
+using Content = std::map<std::string, std::map<std::string, std::string>>;
+
+uint64_t fold(const Content& content) {
+  uint64_t hash = 1;
+  const auto add = [&](std::string_view s) {
+    hash = mix64(hash ^ s.size()) + 0x9e3779b97f4a7c15ull;
+    for (char c : s) hash = mix64(hash ^ static_cast<uint8_t>(c));
+  };
+  for (const auto& [table, pairs] : content) {
+    add(table);
+    for (const auto& [key, value] : pairs) add(key), add(value);
+  }
+  return hash;
+}
+
+std::string describe(const Content& content) {
+  std::string text;
+  for (const auto& [table, pairs] : content) {
+    text += "[" + table + "]";
+    for (const auto& [key, value] : pairs)
+      text += " " + key + ":" + std::to_string(value.size()) + "/" + std::to_string(fold({{"", {{"", value}}}}) % 1000);
+    text += " ";
+  }
+  return text;
+}
+
+std::string table_name(uint64_t table) {
+  return table == 0 ? std::string(engine::kDefaultTable) : "table" + std::to_string(table);
+}
+
+class DbModel final : public Model {
+ public:
+  DbModel() { content_[table_name(0)]; }
+  std::unique_ptr<Model> clone() const override { return std::make_unique<DbModel>(*this); }
+
+  Code apply(std::string_view op) override {
+    const std::string_view v = verb(op);
+    if (v != "put" && v != "del" && v != "clear" && v != "create" && v != "drop") return Code::ok;
+    const std::vector<uint64_t> n = numbers(op);
+    const std::string name = table_name(n[0]);
+    if (v == "create") return content_[name], Code::ok;
+    const auto table = content_.find(name);
+    if (table == content_.end()) return Code::not_found;
+    if (v == "put") table->second[key_text(n[1])] = value_text(n[2], n[3]);
+    if (v == "del") return table->second.erase(key_text(n[1])) != 0 ? Code::ok : Code::not_found;
+    if (v == "clear") table->second.clear();
+    if (v == "drop") content_.erase(table);
+    return Code::ok;
+  }
+  uint64_t fingerprint() const override { return fold(content_); }
+  std::string text() const override { return describe(content_); }
+
+ private:
+  Content content_;
+};
+
+class DbStore final : public Store {
+ public:
+  explicit DbStore(std::unique_ptr<Db> db) : db_(std::move(db)) {}
+  ~DbStore() override { db_->abandon(); }
+
+  Status apply(std::string_view op) override {
+    alloc::Pool::prefer_lane(lane_);
+    const std::string_view v = verb(op);
+    if (v == "lane") return lane_ = static_cast<int>(numbers(op)[0]), Code::ok;
+    if (v == "epoch" || v == "retire") return db_->pool().advance(v == "retire"), Code::ok;
+    if (v == "reclaim") return db_->pool().reclaim(), Code::ok;
+    const std::vector<uint64_t> n = numbers(op);
+    if (v == "drop") return db_->drop_table(table_name(n[0]));
+    auto table = db_->table(table_name(n[0]), v == "create" ? std::optional(EngineKind::hash) : std::nullopt);
+    if (!table) return table.status();
+    if (v == "create") return Code::ok;
+    if (v == "put") return (*table)->put(key_text(n[1]), value_text(n[2], n[3]));
+    if (v == "del") return (*table)->remove(key_text(n[1]));
+    if (v == "clear") return (*table)->clear();
+    return Code::invalid_argument;
+  }
+
+  Observation check() override {
+    Observation seen;
+    const auto figures = db_->check();
+    if (!figures) return seen.problem = figures.status().message(), seen;
+    for (const Figure& f : *figures) {
+      if (f.name == "leaked_bytes") seen.leaked_bytes = f.value;
+      if (f.name == "problem" && seen.problem.empty()) seen.problem = f.text;
+    }
+    Content content;
+    if (const std::string trouble = dump(&content); !trouble.empty() && seen.problem.empty()) seen.problem = trouble;
+    seen.fingerprint = fold(content);
+    return seen;
+  }
+
+  std::string text() override {
+    Content content;
+    const std::string trouble = dump(&content);
+    return describe(content) + trouble;
+  }
+  Status close() override { return db_->close(); }
+
+ private:
+  // All tables by scan, each key by look-up as well, and the counts.
+  std::string dump(Content* content) {
+    const auto tables = db_->tables();
+    if (!tables) return tables.status().message();
+    for (const engine::TableInfo& info : *tables) {
+      auto table = db_->table(info.name, std::nullopt);
+      if (!table) return table.status().message();
+      auto& pairs = (*content)[info.name];
+      uint64_t seen = 0;
+      const Status s = (*table)->scan([&](std::string_view key, std::string_view value) {
+        ++seen;
+        pairs[std::string(key)] = value;
+        return true;
+      });
+      if (!s.ok()) return s.message();
+      if (seen != pairs.size()) return "a key is seen twice in a scan";
+      for (const auto& [key, value] : pairs) {
+        bool same = false;
+        if (!(*table)->get(key, [&](std::string_view v) { same = v == value; }).ok() || !same)
+          return "get does not find what the scan saw: " + key;
+      }
+      const auto count = (*table)->count();
+      if (!count || *count != pairs.size()) return "count does not agree with the scan";
+    }
+    return {};
+  }
+
+  std::unique_ptr<Db> db_;
+  int lane_ = 0;
+};
+
+class DbClient final : public Client {
+ public:
+  explicit DbClient(const Config& config) {
+    const auto number = [&](const char* key, const char* otherwise) {
+      return static_cast<uint32_t>(std::stoull(std::string(config_value(config, key, otherwise))));
+    };
+    size_bytes_ = number("size", "65536");
+    geometry_.chunk_bytes = number("chunk", "4096");
+    geometry_.lane_count = number("lanes", "2");
+    geometry_.lane_cells = number("cells", "32");
+    geometry_.zone_chunks = static_cast<uint32_t>(size_bytes_ / geometry_.chunk_bytes);
+    geometry_.client =
+        engine::Shape{number("segment", "4"), number("stash", "1"), number("dirbits", "1"), number("skip", "1")}.encode();
+    options_.one_fence = config_value(config, "form", "strict") == "one";
+    options_.geometry = &geometry_;
+    options_.identity_seed = 7;
+  }
+
+  uint64_t pool_bytes() const override { return size_bytes_; }
+  std::unique_ptr<Model> empty_model() const override { return std::make_unique<DbModel>(); }
+
+  Status format(std::unique_ptr<pmem::Domain> domain) override {
+    NACRE_ASSIGN(auto db, Db::open_domain(std::move(domain), options_, true));
+    return db->close();
+  }
+  Result<std::unique_ptr<Store>> open(std::unique_ptr<pmem::Domain> domain) override {
+    NACRE_ASSIGN(auto db, Db::open_domain(std::move(domain), options_, false));
+    return std::unique_ptr<Store>(std::make_unique<DbStore>(std::move(db)));
+  }
+  std::string probe(const Model&, uint64_t salt) const override {
+    static const char* const ops[] = {"put:0:1:24:77", "put:0:30:100:78", "del:0:1", "clear:0"};
+    return ops[salt % 4];
+  }
+
+ private:
+  uint64_t size_bytes_;
+  alloc::Geometry geometry_;
+  engine::Options options_;
+};
+
+std::unique_ptr<Client> make_db_client(const Config& config) { return std::make_unique<DbClient>(config); }
+
+/// "put" of keys first .. first + count - 1.
+std::string fill(uint64_t first, uint64_t count, uint64_t table = 0) {
+  std::string ops;
+  for (uint64_t key = first; key < first + count; ++key)
+    ops += "put:" + std::to_string(table) + ":" + std::to_string(key) + ":8:" + std::to_string(key) + ";";
+  return ops;
+}
+
+std::string remove(uint64_t first, uint64_t count, uint64_t table = 0) {
+  std::string ops;
+  for (uint64_t key = first; key < first + count; ++key)
+    ops += "del:" + std::to_string(table) + ":" + std::to_string(key) + ";";
+  return ops;
+}
+
+struct Directed {
+  std::string name, ops;
+  std::string config = {};
+  bool explore_format = false;
+};
+
+// A segment of the shrunk shape has 21 slots, so some 18 keys fill one.
+std::vector<Directed> directed() {
+  return {
+      {"format and first open", "put:0:1:8:1", "", true},
+      {"first split: a root node appears", fill(0, 16) + "|;" + fill(16, 6)},
+      {"second level of the directory", fill(0, 40) + "|;" + fill(40, 12)},
+      {"splits where the tag tells the side", fill(0, 40) + "|;" + fill(40, 12), ",skip=0"},
+      {"splits inside a node of eight entries", fill(0, 34) + "|;" + fill(34, 14), ",dirbits=3"},
+      {"rebuild of a segment full of tombstones", fill(0, 18) + remove(2, 13) + "|;" + fill(100, 12)},
+      {"line memory of split segments is reused", fill(0, 24) + "|;retire;retire;retire;" + fill(24, 10) + "retire;retire;" +
+                                                    fill(40, 8)},
+      {"overwrites that grow and shrink", fill(0, 3) + "|;put:0:1:100:1;put:0:1:8:2;put:0:1:700:3;put:0:1:0:4"},
+      {"unit of an overwritten record is reused", fill(0, 3) + "|;put:0:1:8:21;epoch;epoch;put:0:1:8:22;put:0:2:8:23"},
+      {"an idle lane whose last record frees in another slab",
+       fill(0, 3) + "lane:1;put:0:1:100:5;lane:0;put:0:1:8:6;epoch;epoch;|;put:0:5:100:7;put:0:6:100:8"},
+      {"clear of a table with a directory", fill(0, 30) + "|;clear:0;put:0:1:8:9"},
+      {"clear, and again", fill(0, 5) + "|;clear:0;clear:0;put:0:1:8:9;clear:0"},
+      {"tables come and go", "|;create:1;put:1:1:8:1;drop:1;create:1;put:1:2:8:2"},
+      {"drop of a table with a directory", "create:1;" + fill(0, 24, 1) + "|;drop:1;create:2"},
+      {"a second catalogue node", "create:1;create:2;|;create:3;create:4;put:4:1:8:1;drop:3"},
+      {"two lanes take turns", fill(0, 4) + "|;lane:1;put:0:1:8:31;lane:0;put:0:2:8:32;lane:1;del:0:1;lane:0;put:0:1:8:33"},
+      {"lane wraps", fill(0, 4) + "|;" + fill(0, 4) + fill(0, 4) + fill(0, 4) + fill(0, 4) + fill(0, 4), ",cells=16"},
+      {"full pool", "|;put:0:1:3900:1;put:0:2:3900:2;put:0:3:3900:3;put:0:4:3900:4;put:0:5:3900:5;put:0:6:3900:6;"
+                    "put:0:7:3900:7;put:0:8:3900:8;put:0:9:3900:9;del:0:1;put:0:10:3900:10"},
+      {"kill, recover, go on, crash", fill(0, 16) + "|;put:0:16:8:1;!kill;put:0:17:8:2;put:0:18:8:3;!kill;put:0:19:8:4;"
+                                      "!crash:3;put:0:20:8:5;put:0:21:8:6"},
+      {"crash in the middle of a drop, and again", "create:1;" + fill(0, 22, 1) + "|;drop:1;!crash:5;!kill;create:1"},
+  };
+}
+
+std::string random_op(Random& random) {
+  const std::string table = std::to_string(random.below(8) == 0 ? 1 : 0);
+  const std::string key = std::to_string(random.below(60));
+  const std::string seed = std::to_string(random.below(1000));
+  static const char* const sizes[] = {"0", "8", "8", "8", "30", "100", "400"};
+  switch (random.below(40)) {
+    case 0: return "clear:" + table;
+    case 1: return "create:1";
+    case 2: return "drop:1";
+    case 3: return "epoch";
+    case 4: return "retire";
+    case 5: return "!reopen";
+    case 6: return "!kill";
+    case 7: return "!crash:" + seed;
+    case 8:
+    case 9: return "lane:" + std::to_string(random.below(2));
+    case 10:
+    case 11:
+    case 12:
+    case 13:
+    case 14: return "del:" + table + ":" + key;
+    default: return "put:" + table + ":" + key + ":" + sizes[random.below(7)] + ":" + seed;
+  }
+}
+
+// Operations at every structural edge, after a preparation that puts the edge one operation away: sixteen keys, of
+// which two were removed, leave a segment about to split with tombstones in it.
+const std::vector<std::string>& alphabet() {
+  static const std::vector<std::string> ops = {
+      "put:0:40:8:1",  "put:0:43:8:5",  "put:0:1:8:2",   "put:0:2:200:3", "del:0:3", "clear:0", "create:1",
+      "put:1:1:8:4",   "drop:1",        "epoch",         "retire",        "lane:1",  "!reopen", "!kill",
+      "!crash:11"};
+  return ops;
+}
+
+std::vector<Workload> db_workloads() {
+  std::vector<Workload> all;
+  const std::string full = fill(0, 20) + remove(7, 2) + "create:1;put:1:9:8:9;|;";
+  const std::string empty = "put:0:1:8:1;|;";
+  for (const std::string form : {"form=strict", "form=one"}) {
+    const std::string tag = form.substr(5) + ": ";
+    for (const Directed& d : directed())
+      all.push_back({tag + d.name, "db", form + d.config, split(d.ops.ends_with(';') ? d.ops.substr(0, d.ops.size() - 1) : d.ops, ';'), d.explore_format});
+    for (const std::string& first : alphabet())
+      for (const std::string& second : alphabet()) {
+        all.push_back({tag + "full segment, " + first + ", " + second, "db", form, split(full + first + ";" + second, ';'), false});
+        all.push_back({tag + first + ", " + second, "db", form, split(empty + first + ";" + second, ';'), false});
+      }
+    for (uint64_t seed = 1; seed <= 12; ++seed) {
+      Random random{seed};
+      Workload workload{tag + "random " + std::to_string(seed), "db", form, {}, false};
+      for (int i = 0; i < 80; ++i) workload.ops.push_back(random_op(random));
+      all.push_back(std::move(workload));
+    }
+  }
+  return all;
+}
+
+}  // namespace
+
+const ClientKind& db_client_kind() {
+  static const ClientKind kind{"db", make_db_client, db_workloads};
+  return kind;
+}
+
+}  // namespace nacre::crash

@@ -1,0 +1,240 @@
+// The format, pinned: sizes, offsets, and every byte of a small pool. A change here is a new format version.
+#include <catch2/catch.hpp>
+#include <cstddef>
+#include <map>
+
+#include "alloc/heap_layout.h"
+#include "alloc/lane_layout.h"
+#include "alloc/superblock_layout.h"
+#include "tests/unit/alloc/pool_fixture.h"
+
+using namespace nacre;
+using namespace nacre::alloc;
+using namespace nacre::test;
+
+namespace {
+
+// FNV-1a 64 (Fowler, Noll, Vo), so that the golden numbers depend on no code of the product.
+uint64_t fnv(const std::byte* p, uint64_t bytes) {
+  uint64_t h = 0xcbf29ce484222325u;
+  for (uint64_t i = 0; i < bytes; ++i) h = (h ^ static_cast<uint64_t>(p[i])) * 0x100000001b3u;
+  return h;
+}
+
+// 8 lines of 8 words would say no more than this: the words that are not zero.
+std::map<uint64_t, uint64_t> words_of(const Image& image, uint64_t off, uint64_t bytes) {
+  std::map<uint64_t, uint64_t> words;
+  for (uint64_t at = off; at < off + bytes; at += 8)
+    if (const uint64_t w = *image.at<uint64_t>(at); w != 0) words[at] = w;
+  return words;
+}
+
+void reseal_identity(const ImagePtr& image, uint32_t word, uint64_t value) {
+  for (uint64_t copy : {kSuperblockAOff, kSuperblockBOff}) {
+    auto* line = image->at<GuardedLine>(copy);
+    line->words[word] = value;
+    line->guard = make_guard(0, copy, line->words, guard_seq(line->guard));
+  }
+}
+
+Code open_code(const ImagePtr& image, bool read_only = false) {
+  return Pool::open(std::make_unique<ImageDomain>(image),
+                    {.form = CommitForm::strict, .read_only = read_only})
+      .status()
+      .code();
+}
+
+}  // namespace
+
+TEST_CASE("layout: sizes and offsets of everything on the medium") {
+  REQUIRE(sizeof(GuardedLine) == 64);
+  REQUIRE(offsetof(GuardedLine, guard) == 56);
+  REQUIRE(sizeof(SuperblockLayout) == 192);
+  REQUIRE(offsetof(SuperblockLayout, identity) == 0);
+  REQUIRE(offsetof(SuperblockLayout, geometry) == 64);
+  REQUIRE(offsetof(SuperblockLayout, roots) == 128);
+  REQUIRE(kSuperblockAOff == 0);
+  REQUIRE(kSuperblockBOff == 4096);
+  REQUIRE(kClassTableOff == 8192);
+  REQUIRE(kLaneAreaOff == 12288);
+  REQUIRE(sizeof(LaneHeader) == 64);
+  REQUIRE(offsetof(LaneHeader, seal) == 0);
+  REQUIRE(offsetof(LaneHeader, retired) == 8);
+  REQUIRE(sizeof(RecordHeader) == 16);
+  REQUIRE(offsetof(RecordHeader, crc) == 0);
+  REQUIRE(offsetof(RecordHeader, cells) == 4);
+  REQUIRE(offsetof(RecordHeader, lines) == 6);
+  REQUIRE(offsetof(RecordHeader, seq_low) == 8);
+  REQUIRE(offsetof(RecordHeader, flags) == 14);
+  REQUIRE(offsetof(RecordHeader, fresh_count) == 15);
+  REQUIRE(kMaxClasses == 448);
+  REQUIRE(kMagic == 0x31766572'63614e89);
+  REQUIRE(make_chunk_word(ChunkState::slab, 0x1234) == 0x0100'0000'0000'1234);
+  REQUIRE(make_class_word(ClassState::live, 1, 6, 4096) == 0x0100'0106'0000'1000);
+}
+
+TEST_CASE("golden: the lines of a small pool of a fixed identity, word for word") {
+  const ImagePtr image = formatted_image();
+  REQUIRE(words_of(*image, 0, 4096) == std::map<uint64_t, uint64_t>{{0, 0x3176657263614e89},
+                                                                    {8, 0x0000000000000001},
+                                                                    {40, 0x0000000000000001},
+                                                                    {48, 0x0000000000000002},
+                                                                    {56, 0x2668000000000001},
+                                                                    {64, 0x0000001000001000},
+                                                                    {72, 0x0000001000000002},
+                                                                    {120, 0x07b6000000000001},
+                                                                    {128, 0x0000000000020000},
+                                                                    {184, 0x21bc000000000001}});
+  REQUIRE(words_of(*image, 12288, 64) ==
+          std::map<uint64_t, uint64_t>{{12288, 0x135e000000000000}, {12296, 0xb59c000000000000}});
+  REQUIRE(words_of(*image, 8192, 64) == std::map<uint64_t, uint64_t>{{8192, 0x0100010400000020},
+                                                                     {8200, 0x0100010400000030},
+                                                                     {8208, 0x0100010600000040},
+                                                                     {8216, 0x0100010400000050},
+                                                                     {8224, 0x0100010400000060},
+                                                                     {8232, 0x0100010400000070},
+                                                                     {8240, 0x0100010600000080},
+                                                                     {8248, 0x3568000000000001}});
+}
+
+TEST_CASE("golden: every byte of that pool") {
+  const ImagePtr image = formatted_image();
+  REQUIRE(image->size_bytes() == 131072);
+  CHECK(fnv(image->data(), 4096) == 0xcd2c94bc4ed30d8b);
+  CHECK(fnv(image->data() + 4096, 4096) == 0x4a43795743bb8412);
+  CHECK(fnv(image->data() + 8192, 4096) == 0x66c98fd33ec6b2ea);
+  CHECK(fnv(image->data(), image->size_bytes()) == 0x3df1d15a9e1d92f2);
+}
+
+TEST_CASE("golden: the log record of one put, byte for byte") {
+  AnchoredPool p(CommitForm::one_fence);
+  REQUIRE(p.put(0, 100, 1).ok());
+  const Lane& lane = *p->lanes()[thread_index() % 2];
+  const std::byte* cell = p.image()->data() + p->layout().cell_off(lane.number, lane.pos - 1);
+  uint64_t words[8];
+  std::memcpy(words, cell, 64);
+  const uint64_t want[8] = {0x000200017d91de2f, 0x0100000000000005, 0x0cd2640000000600, 0x020000000140a94e,
+                            0x0000000060000001, 0x0400000001040000, 0x0000000000000801, 0x0000000000000000};
+  for (int i = 0; i < 8; ++i) CHECK(words[i] == want[i]);
+}
+
+TEST_CASE("a pool whose making was cut short before its identity line is not a pool") {
+  const ImagePtr image = formatted_image();
+  for (uint64_t copy : {kSuperblockAOff, kSuperblockBOff}) std::memset(image->data() + copy, 0, 64);
+  REQUIRE(open_code(image) == Code::not_a_pool);
+  REQUIRE(open_code(make_image(65536)) == Code::not_a_pool);
+  REQUIRE(open_code(make_image(4096)) == Code::not_a_pool);
+}
+
+TEST_CASE("a damaged superblock line is served and healed by its other copy; both damaged is corruption") {
+  const ImagePtr good = formatted_image();
+  for (uint64_t copy : {kSuperblockAOff, kSuperblockBOff})
+    for (uint64_t line = 0; line < 3; ++line) {
+      INFO("copy at " << copy << ", line " << line);
+      const ImagePtr image = good->clone();
+      const uint64_t at = line * 64 + 20;
+      image->data()[copy + at] ^= std::byte{1};
+      REQUIRE(open_code(image, true) == Code::ok);
+      image->assign(*good);
+      image->data()[copy + at] ^= std::byte{1};
+      REQUIRE(open_code(image) == Code::ok);
+      REQUIRE(image->same_as(*good));
+      image->data()[copy + at] ^= std::byte{1};
+      image->data()[(copy ^ 4096) + at] ^= std::byte{1};
+      REQUIRE(open_code(image) == Code::corruption);
+    }
+}
+
+TEST_CASE(
+    "versions and feature bits: another version and an unknown incompat bit refuse, ro_compat allows "
+    "reading") {
+  ImagePtr image = formatted_image();
+  reseal_identity(image, kVersionWord, 2);
+  REQUIRE(open_code(image) == Code::incompatible);
+  REQUIRE(open_code(image, true) == Code::incompatible);
+  image = formatted_image();
+  reseal_identity(image, kIncompatWord, uint64_t{1} << 63);
+  REQUIRE(open_code(image) == Code::incompatible);
+  REQUIRE(open_code(image, true) == Code::incompatible);
+  image = formatted_image();
+  reseal_identity(image, kRoCompatWord, 1);
+  REQUIRE(open_code(image) == Code::incompatible);
+  REQUIRE(open_code(image, true) == Code::ok);
+  image = formatted_image();
+  reseal_identity(image, kCompatWord, 1);
+  REQUIRE(open_code(image) == Code::ok);
+}
+
+TEST_CASE("a later version is named even if its lines are checked otherwise") {
+  const ImagePtr image = formatted_image();
+  for (uint64_t copy : {kSuperblockAOff, kSuperblockBOff}) {
+    image->at<GuardedLine>(copy)->words[kVersionWord] = 7;
+    image->at<GuardedLine>(copy)->guard ^= uint64_t{0x55} << 48;
+  }
+  REQUIRE(open_code(image) == Code::incompatible);
+}
+
+TEST_CASE("a file that lost its end is corruption") {
+  const ImagePtr image = formatted_image();
+  for (uint64_t bytes : {12288u, 16384u, 65536u, 126976u}) {
+    const ImagePtr cut = make_image(bytes);
+    std::memcpy(cut->data(), image->data(), bytes);
+    INFO(bytes);
+    REQUIRE(open_code(cut) == Code::corruption);
+  }
+  const ImagePtr longer = make_image(262144);
+  std::memcpy(longer->data(), image->data(), 131072);
+  REQUIRE(open_code(longer) == Code::ok);
+}
+
+TEST_CASE("roots and geometry of any content with a good check are survived") {
+  for (uint64_t bytes : {uint64_t{0}, uint64_t{1}, uint64_t{64}, uint64_t{12288}, uint64_t{20000},
+                         uint64_t{131071}, uint64_t{131073}, ~uint64_t{0}}) {
+    const ImagePtr image = formatted_image();
+    for (uint64_t off : kRootsLines) {
+      auto* line = image->at<GuardedLine>(off);
+      line->words[kPoolBytesWord] = bytes;
+      line->guard = make_guard(salt_of(1, 2), off, line->words, 1);
+    }
+    auto pool = Pool::open(std::make_unique<ImageDomain>(image), {});
+    INFO(bytes);
+    if (!pool.has_value()) {
+      REQUIRE(pool.status() == Code::corruption);
+      continue;
+    }
+    HeapCheck check(**pool);
+    check.check_metadata();
+    check.finish();
+    Commit c(**pool);
+    uint64_t off;
+    if (c.begin().ok()) (void)c.allocate(100, UnitUse::record, off);
+  }
+  for (uint64_t word : {kChunkZoneWord, kLaneWord})
+    for (uint64_t value :
+         {uint64_t{0}, ~uint64_t{0}, uint64_t{1} << 32 | 1024, uint64_t{1} << 54 | 1u << 30}) {
+      const ImagePtr image = formatted_image();
+      for (uint64_t copy : {kSuperblockAOff, kSuperblockBOff}) {
+        auto* line = image->at<GuardedLine>(copy + kGeometryLineOff);
+        line->words[word] = value;
+        line->guard = make_guard(0, copy + kGeometryLineOff, line->words, 1);
+      }
+      REQUIRE(open_code(image) == Code::corruption);
+    }
+}
+
+TEST_CASE("format refuses what cannot be a pool, and leaves no identity behind") {
+  const auto format = [](uint64_t bytes, Geometry g, std::span<const ClassSpec> classes = {}) {
+    const ImagePtr image = make_image(bytes);
+    ImageDomain domain(image);
+    const Status s = format_pool(domain, {.geometry = g, .classes = classes});
+    if (!s.ok()) REQUIRE(*image->at<uint64_t>(0) == 0);
+    return s;
+  };
+  REQUIRE(format(65536, small_geometry()).ok());
+  REQUIRE(format(16384, small_geometry()) == Code::invalid_argument);
+  Geometry bad = small_geometry();
+  bad.lane_cells = 7;
+  REQUIRE(format(65536, bad) == Code::invalid_argument);
+  const ClassSpec odd{50};
+  REQUIRE(format(65536, small_geometry(), {&odd, 1}) == Code::invalid_argument);
+}

@@ -1,0 +1,223 @@
+// Size classes, slabs, the volatile heap and epochs.
+#include <catch2/catch.hpp>
+#include <set>
+#include <thread>
+
+#include "alloc/epoch.h"
+#include "alloc/size_class.h"
+#include "tests/support/random.h"
+#include "tests/unit/alloc/pool_fixture.h"
+
+using namespace nacre;
+using namespace nacre::alloc;
+using namespace nacre::test;
+
+namespace {
+
+SizeClasses load_defaults(const Geometry& g, std::span<const ClassSpec> extra = {}) {
+  auto words = default_class_words(g, extra);
+  REQUIRE(words.has_value());
+  SizeClasses classes;
+  REQUIRE(classes.load(*words, g).ok());
+  return classes;
+}
+
+}  // namespace
+
+TEST_CASE(
+    "the default classes cover every size up to a chunk, waste under 16 bytes to 256 and about 12.5 % "
+    "above") {
+  for (uint32_t chunk : {2048u, 4096u, 64u * 1024, 256u * 1024, 1024u * 1024}) {
+    Geometry g;
+    g.chunk_bytes = chunk;
+    const SizeClasses classes = load_defaults(g);
+    std::set<uint32_t> sizes;
+    for (uint32_t id = 0; id < classes.count(); ++id) {
+      REQUIRE(sizes.insert(classes[id].unit_bytes).second);
+      REQUIRE(classes[id].unit_bytes % 16 == 0);
+      REQUIRE(classes[id].units_per_slab == chunk / classes[id].unit_bytes);
+    }
+    REQUIRE(classes.largest_unit_bytes() == chunk);
+    uint64_t bad = 0, worst_permille = 0;
+    for (uint64_t bytes = 1; bytes <= chunk; ++bytes) {
+      const uint32_t id = classes.class_for(bytes, kUnitAlign);
+      if (id == kMaxClasses || classes[id].unit_bytes < bytes) {
+        ++bad;
+        continue;
+      }
+      const uint64_t unit = classes[id].unit_bytes;
+      if (id > 0)
+        bad += classes[id - 1].unit_bytes >= bytes;  // ascending, so the one before must be too small
+      if (bytes >= 17 && bytes <= 256) bad += unit - bytes >= 16;
+      if (bytes > 2048 && chunk / bytes < 18) continue;  // large fractions of a chunk are far apart
+      if (bytes > 256 && unit > bytes + 16)
+        worst_permille = std::max(worst_permille, (unit - 16 - bytes) * 1000 / unit);
+    }
+    INFO("chunk of " << chunk);
+    REQUIRE(bad == 0);
+    REQUIRE(worst_permille <= 145);  // 21 parts of a chunk follow on 24: one part in seven
+    REQUIRE(classes.class_for(chunk + 1, kUnitAlign) == kMaxClasses);
+    REQUIRE(classes.class_for(~uint64_t{0}, kUnitAlign) == kMaxClasses);
+  }
+}
+
+TEST_CASE("the fractions of a chunk leave no slab tail of a whole 16 bytes per unit") {
+  const SizeClasses classes = load_defaults(Geometry{});
+  for (uint32_t id = 0; id < classes.count(); ++id) {
+    if (classes[id].unit_bytes <= 2048) continue;
+    REQUIRE(256 * 1024 - classes[id].units_per_slab * classes[id].unit_bytes <
+            classes[id].units_per_slab * 16);
+  }
+}
+
+TEST_CASE("further classes are merged: exact sizes, the strongest alignment, bad ones refused") {
+  const ClassSpec extra[] = {{1088, 64}, {48, 16}, {16384, 64}, {128, 64}};
+  const SizeClasses classes = load_defaults(Geometry{}, extra);
+  REQUIRE(classes[classes.class_for(1088, 64)].unit_bytes == 1088);
+  REQUIRE(classes[classes.class_for(1088, 64)].align == 64);
+  REQUIRE(classes[classes.class_for(100, 64)].unit_bytes == 128);
+  REQUIRE(classes[classes.class_for(100, 16)].unit_bytes == 112);
+  for (const ClassSpec bad : {ClassSpec{16}, ClassSpec{40}, ClassSpec{1u << 20}, ClassSpec{64, 48},
+                              ClassSpec{64, 8}, ClassSpec{8192, 8192}, ClassSpec{96, 64}})
+    REQUIRE(default_class_words(Geometry{}, {&bad, 1}).status() == Code::invalid_argument);
+  std::vector<ClassSpec> many;
+  for (uint32_t i = 1; i <= kMaxClasses; ++i) many.push_back({i * 16 + 4096});
+  REQUIRE(default_class_words(Geometry{}, many).status() == Code::limit);
+}
+
+TEST_CASE("class words that describe no class are corruption") {
+  const uint64_t good = make_class_word(ClassState::live, 1, 4, 64);
+  SizeClasses classes;
+  REQUIRE(classes.load(std::vector{good}, Geometry{}).ok());
+  for (uint64_t word :
+       {make_class_word(static_cast<ClassState>(3), 1, 4, 64), make_class_word(ClassState::live, 2, 4, 64),
+        make_class_word(ClassState::live, 1, 3, 64), make_class_word(ClassState::live, 1, 13, 64),
+        make_class_word(ClassState::live, 1, 4, 16), make_class_word(ClassState::live, 1, 4, 1u << 30),
+        make_class_word(ClassState::live, 1, 6, 80), make_class_word(ClassState::live, 1, 4, 0),
+        good | uint64_t{1} << 48})
+    REQUIRE(classes.load(std::vector{word}, Geometry{}) == Code::corruption);
+}
+
+TEST_CASE("a slab hands out each unit once, takes them back, and lets go of all or nothing") {
+  Slab slab(3, 1, 40960, 48, 85);
+  for (uint32_t u = 0; u < 85; ++u) slab.give(u);
+  REQUIRE(slab.whole_available());
+  std::set<uint32_t> taken;
+  for (uint32_t i = 0; i < 85; ++i) {
+    const uint32_t unit = slab.take();
+    REQUIRE(unit < 85);
+    REQUIRE(taken.insert(unit).second);
+    REQUIRE(slab.unit_off(unit) == 40960 + unit * 48);
+  }
+  REQUIRE(slab.take() == 85);
+  slab.give(77);
+  REQUIRE_FALSE(slab.take_all());
+  REQUIRE(slab.available_count() == 1);
+  REQUIRE(slab.take() == 77);
+  for (uint32_t u = 0; u < 85; ++u) slab.give(u);
+  REQUIRE(slab.take_all());
+  REQUIRE(slab.take() == 85);
+  REQUIRE(slab.available_count() == 0);
+}
+
+TEST_CASE("the heap locates exactly the starts of units, and nothing else in the pool") {
+  AnchoredPool p;
+  for (uint32_t w = 0; w < 7; ++w) REQUIRE(p.put(w, 100, 1).ok());
+  std::set<uint64_t> starts;
+  const Layout& l = p->layout();
+  for (uint64_t chunk = 0; chunk < l.chunk_count; ++chunk) {
+    const uint64_t word = p->line(l.chunk_line_off(chunk))->words[l.chunk_word_idx(chunk)];
+    if (word == 0) continue;
+    const SizeClass& c = p->heap().classes()[chunk_word_class(word)];
+    for (uint32_t u = 0; u < c.units_per_slab; ++u) starts.insert(l.chunk_off(chunk) + u * c.unit_bytes);
+  }
+  REQUIRE(starts.size() > 40);
+  uint64_t bad = 0;
+  for (uint64_t off = 0; off < l.pool_bytes + 8192; off += 8) {
+    UnitRef unit;
+    bad += p->heap().locate(off, unit).ok() != starts.contains(off);
+  }
+  for (uint64_t off : {l.pool_bytes, ~uint64_t{0}, ~uint64_t{15}}) {
+    UnitRef unit;
+    bad += p->heap().locate(off, unit).ok();
+  }
+  REQUIRE(bad == 0);
+}
+
+TEST_CASE(
+    "units that were reserved and released are handed out again; a full pool says not_found, never twice the "
+    "same") {
+  AnchoredPool p;
+  const uint32_t id = p->heap().classes().class_for(100, 16);
+  REQUIRE(p.put(0, 100, 1).ok());
+  Arena a, b;
+  std::set<uint64_t> offs;
+  std::vector<UnitRef> units;
+  UnitRef unit;
+  while (p->heap().reserve(units.size() % 2 ? a : b, id, unit).ok()) {
+    REQUIRE(offs.insert(unit.off()).second);
+    units.push_back(unit);
+  }
+  while (p->heap().reserve_anywhere(id, unit).ok()) {
+    REQUIRE(offs.insert(unit.off()).second);
+    units.push_back(unit);
+  }
+  REQUIRE_FALSE(offs.contains(p.slot(0)));
+  REQUIRE(units.size() == 4096 / 112 - 1);
+  for (const UnitRef& u : units) p->heap().release(u);
+  for (size_t i = 0; i < units.size(); ++i) REQUIRE(p->heap().reserve_anywhere(id, unit).ok());
+  REQUIRE(p->heap().reserve(a, id, unit) == Code::not_found);
+}
+
+TEST_CASE(
+    "an empty slab becomes a slab of another class when the pool runs out, and comes back when the claim is "
+    "given up") {
+  AnchoredPool p(CommitForm::strict, formatted_image(64 * 1024));
+  Heap& heap = p->heap();
+  for (uint32_t w = 0; w < 3; ++w) REQUIRE(p.put(w, 100, 1).ok());
+  for (uint32_t w = 0; w < 3; ++w) REQUIRE(p.remove(w).ok());
+  p->reclaim();
+  std::vector<Heap::ChunkClaim> claims;
+  Heap::ChunkClaim claim;
+  while (heap.claim_chunk(claim).ok()) claims.push_back(claim);
+  REQUIRE(heap.claim_chunk(claim) == Code::out_of_space);
+  REQUIRE(claims.back().emptied != nullptr);
+  const uint32_t id = heap.classes().class_for(100, 16);
+  UnitRef unit;
+  REQUIRE(heap.reserve_anywhere(id, unit) == Code::not_found);
+  for (const auto& c : claims) heap.unclaim(c);
+  REQUIRE(heap.reserve_anywhere(id, unit).ok());
+  heap.release(unit);
+  size_t again = 0;
+  while (heap.claim_chunk(claim).ok()) ++again;
+  REQUIRE(again == claims.size());
+}
+
+TEST_CASE("the epoch moves on only when every pin is of the current one; pins nest, the outermost decides") {
+  Epochs epochs;
+  const uint64_t start = epochs.current();
+  REQUIRE(epochs.quiescent());
+  REQUIRE(epochs.pin().ok());
+  REQUIRE(epochs.quiescent());
+  epochs.advance();
+  REQUIRE(epochs.current() == start + 1);
+  REQUIRE_FALSE(epochs.quiescent());
+  REQUIRE(epochs.pin().ok());
+  REQUIRE(epochs.depth() == 2);
+  REQUIRE_FALSE(epochs.quiescent());
+  epochs.unpin();
+  REQUIRE_FALSE(epochs.quiescent());
+  epochs.unpin();
+  REQUIRE(epochs.quiescent());
+  REQUIRE(epochs.pin().ok());
+  REQUIRE(epochs.quiescent());
+  std::thread([&] {
+    const Pin pin(epochs);
+    REQUIRE(epochs.quiescent());
+    epochs.advance();
+    REQUIRE_FALSE(epochs.quiescent());
+  }).join();
+  REQUIRE_FALSE(epochs.quiescent());
+  epochs.unpin();
+  REQUIRE(epochs.quiescent());
+}
