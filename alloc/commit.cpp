@@ -91,40 +91,60 @@ Status Commit::allocate_unit(uint32_t class_id, UnitRef& unit) {
   return heap.reserve(lane_->arena, class_id, unit);
 }
 
-// A new slab is a commit of its own, of one line: a crash after it leaves an empty slab, which is no leak.
+/// Runs a commit of the heap's own on the lane of another that has not appended anything yet: sets the other's scratch
+/// aside, and puts it back however this one ends.
+class Commit::Inner {
+ public:
+  explicit Inner(Commit& outer) noexcept
+      : commit(outer.pool_),
+        lane_(*outer.lane_),
+        record_(std::exchange(lane_.record, {})),
+        allocated_(std::exchange(lane_.allocated, {})),
+        freed_(std::exchange(lane_.freed, {})) {
+    commit.lane_ = &lane_;
+  }
+  ~Inner() {
+    commit.unlock();
+    commit.lane_ = nullptr;  // the lane and the pin are the outer's
+    lane_.record = std::move(record_);
+    lane_.allocated = std::move(allocated_);
+    lane_.freed = std::move(freed_);
+  }
+  Inner(const Inner&) = delete;
+  Inner& operator=(const Inner&) = delete;
+
+  /// Sets one word of one line, durably.
+  Status publish_word(uint64_t line_off, uint32_t word, uint64_t value) {
+    NACRE_TRY(commit.lock(std::span(&line_off, 1), 1, 1));
+    commit.set_word(line_off, word, value);
+    NACRE_TRY(commit.make_durable());
+    commit.apply();
+    lane_.applied_seq.store(lane_.last_seq, std::memory_order_release);
+    lane_.commits.fetch_add(1, std::memory_order_relaxed);
+    return Code::ok;
+  }
+  bool broken() const noexcept { return commit.broken_; }
+
+ private:
+  Commit commit;
+  Lane& lane_;
+  LogRecord record_;
+  std::vector<UnitRef> allocated_;
+  std::vector<Lane::Freed> freed_;
+};
+
+// A new slab is a commit of one line: a crash after it leaves an empty slab, which is no leak.
 Status Commit::make_slab(uint32_t class_id) {
   Heap& heap = pool_.heap();
-  Heap::ChunkClaim claim;
-  NACRE_TRY(heap.claim_chunk(claim));
-  std::unique_ptr<Slab> slab = heap.prepare_install(claim, class_id);
-  const uint64_t line_off = pool_.layout().chunk_line_off(claim.chunk);
-  Commit inner(pool_);
-  inner.lane_ = lane_;  // nothing of ours is in the ring yet, and the scratch is set aside
-  LogRecord outer_record = std::exchange(lane_->record, {});
-  auto outer_allocated = std::exchange(lane_->allocated, {});
-  auto outer_freed = std::exchange(lane_->freed, {});
-  Status s = inner.lock(std::span(&line_off, 1), 1, 1);
-  if (s.ok()) {
-    inner.set_word(line_off, static_cast<uint32_t>(pool_.layout().chunk_word_idx(claim.chunk)),
-                   make_chunk_word(ChunkState::slab, static_cast<uint16_t>(class_id)));
-    s = inner.make_durable();
-  }
-  if (s.ok()) {
-    inner.apply();
-    inner.unlock();
-    lane_->applied_seq.store(lane_->last_seq, std::memory_order_release);
-    lane_->commits.fetch_add(1, std::memory_order_relaxed);
-  } else {
-    inner.unlock();
-  }
-  inner.lane_ = nullptr;
-  lane_->record = std::move(outer_record);
-  lane_->allocated = std::move(outer_allocated);
-  lane_->freed = std::move(outer_freed);
-  if (s.ok())
-    heap.install(claim, std::move(slab));
-  else if (!inner.broken_)
-    heap.unclaim(claim);
+  Heap::Claim claim(heap);
+  NACRE_TRY(claim.take());
+  std::unique_ptr<Slab> slab = heap.prepare_install(claim.chunk(), class_id);
+  Inner inner(*this);
+  const Status s = inner.publish_word(pool_.layout().chunk_line_off(claim.chunk()),
+                                      static_cast<uint32_t>(pool_.layout().chunk_word_idx(claim.chunk())),
+                                      make_chunk_word(ChunkState::slab, static_cast<uint16_t>(class_id)));
+  if (s.ok()) claim.install(std::move(slab));
+  if (inner.broken()) claim.forget();  // whether it happened is known at the next open
   return s;
 }
 

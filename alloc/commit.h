@@ -32,7 +32,6 @@ enum class UnitUse : uint8_t {
 
 /// What one commit may hold; more is Code::too_large.
 inline constexpr uint64_t kMaxFreshRanges = 255;
-inline constexpr uint64_t kMaxOpsPerLine = 255;
 
 class Commit {
  public:
@@ -95,6 +94,7 @@ class Commit {
   Lane& lane() noexcept { return *lane_; }
 
  private:
+  class Inner;
   Status allocate_unit(uint32_t class_id, UnitRef& unit);
   Status make_slab(uint32_t class_id);
   Status repin_and_reclaim();

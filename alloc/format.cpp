@@ -168,7 +168,6 @@ Result<SuperblockView> read_superblock(const pmem::Domain& domain, bool read_onl
   if (probe.zones_off > domain.size_bytes() || probe.chunk_count == 0)
     return Status::error(Code::corruption, "the file has %llu bytes, less than the lane area of this pool needs: it was "
                          "truncated", static_cast<unsigned long long>(domain.size_bytes()));
-  view.copies_damaged = !(a.identity && a.geometry && b.identity && b.geometry);
   return view;
 }
 
@@ -194,7 +193,7 @@ void heal_superblock(pmem::Domain& domain, Salt salt) noexcept {
   if (healed) domain.fence(site::kHealFence);
 }
 
-Result<uint64_t> read_pool_bytes(const pmem::Domain& domain, Salt salt) {
+Result<RootsView> read_roots(const pmem::Domain& domain, Salt salt) {
   for (uint64_t copy : {kSuperblockAOff, kSuperblockBOff}) {
     const uint64_t off = copy + kRootsLineOff;
     const auto* roots = domain.at<GuardedLine>(off);
@@ -203,7 +202,7 @@ Result<uint64_t> read_pool_bytes(const pmem::Domain& domain, Salt salt) {
     if (bytes > domain.size_bytes())
       return Status::error(Code::corruption, "the pool has %llu bytes but its file only %llu: it was truncated",
                            static_cast<unsigned long long>(bytes), static_cast<unsigned long long>(domain.size_bytes()));
-    return bytes;
+    return RootsView{off, bytes};
   }
   return Status::error(Code::corruption, "both copies of the superblock's roots line are damaged");
 }

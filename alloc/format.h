@@ -30,7 +30,6 @@ Status format_pool(pmem::Domain& domain, const FormatOptions& options);
 struct SuperblockView {
   Geometry geometry;
   uint64_t identity_lo = 0, identity_hi = 0;
-  bool copies_damaged = false;  ///< one copy is unreadable; the other served
 };
 
 /// Reads and checks the lines that never change. not_a_pool, incompatible, corruption.
@@ -40,7 +39,12 @@ Result<SuperblockView> read_superblock(const pmem::Domain& domain, bool read_onl
 /// cut short, or damage. After recovery, by a writer. Nothing is written when both copies are sound.
 void heal_superblock(pmem::Domain& domain, Salt salt) noexcept;
 
-/// The pool's size from the roots line, after recovery. corruption (damaged, or the file was truncated).
-Result<uint64_t> read_pool_bytes(const pmem::Domain& domain, Salt salt);
+/// The offset of a sound copy of the roots line, after recovery, and the pool's size from it. corruption (both copies
+/// damaged, or the file was truncated).
+struct RootsView {
+  uint64_t line_off = 0;
+  uint64_t pool_bytes = 0;
+};
+Result<RootsView> read_roots(const pmem::Domain& domain, Salt salt);
 
 }  // namespace nacre::alloc

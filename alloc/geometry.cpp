@@ -28,7 +28,7 @@ Geometry Geometry::for_pool(uint64_t pool_bytes) noexcept {
 bool Geometry::valid() const noexcept {
   return is_power_of_two(chunk_bytes) && chunk_bytes >= 1024 && chunk_bytes <= (1u << 30) && zone_chunks >= 1 &&
          zone_chunks <= (1u << 22) && lane_count >= 1 && lane_count <= 1024 && lane_cells >= 4 &&
-         lane_cells <= 65536 && lane_cells % 2 == 0;
+         lane_cells <= kMaxLaneCells && lane_cells % 2 == 0;
 }
 
 Layout::Layout(const Geometry& g, uint64_t bytes) noexcept : geometry(g), pool_bytes(bytes) {

@@ -104,7 +104,10 @@ Result<Slab*> Heap::load_slab(uint32_t chunk) {
   ClassSlabs& list = class_slabs_[class_id];
   make_room(list);
   Slab* raw = slab.get();
-  std::erase(list.unloaded, chunk);
+  if (!list.unloaded.empty() && list.unloaded.back() == chunk)
+    list.unloaded.pop_back();
+  else
+    std::erase(list.unloaded, chunk);
   list.all.push_back(raw);
   slabs_.push_back(std::move(slab));
   slab_of_chunk_[chunk].store(raw, std::memory_order_release);
@@ -203,14 +206,15 @@ BitRef Heap::bit_of(const UnitRef& unit) const noexcept {
           uint64_t{1} << unit.unit % 64};
 }
 
-Status Heap::claim_chunk(ChunkClaim& out) {
+Status Heap::claim_chunk(Claim& out) {
   NACRE_TRY(ensure_table());
   sync::Guard guard(mutex_);
   const auto count = static_cast<uint32_t>(layout_.chunk_count);
   for (; free_hint_ < count; ++free_hint_) {
     if (chunk_state_[free_hint_] != static_cast<uint8_t>(ChunkState::free)) continue;
     chunk_state_[free_hint_] = kClaimed;
-    out = {free_hint_, nullptr};
+    out.chunk_ = free_hint_;
+    out.held_ = true;
     return Code::ok;
   }
   for (ClassSlabs& list : class_slabs_) {
@@ -222,7 +226,9 @@ Status Heap::claim_chunk(ChunkClaim& out) {
       std::erase(list.with_room, slab);
       list.all.erase(list.all.begin() + static_cast<std::ptrdiff_t>(i));
       chunk_state_[slab->chunk()] = kClaimed;
-      out = {slab->chunk(), slab};
+      out.chunk_ = slab->chunk();
+      out.emptied_ = slab;
+      out.held_ = true;
       return Code::ok;
     }
   }
@@ -230,23 +236,24 @@ Status Heap::claim_chunk(ChunkClaim& out) {
                        static_cast<unsigned long long>(layout_.pool_bytes), layout_.geometry.chunk_bytes);
 }
 
-void Heap::unclaim(const ChunkClaim& claim) noexcept {
+void Heap::unclaim(const Claim& claim) noexcept {
   sync::Guard guard(mutex_);
-  if (claim.emptied == nullptr) {
-    chunk_state_[claim.chunk] = static_cast<uint8_t>(ChunkState::free);
-    free_hint_ = std::min(free_hint_, claim.chunk);
+  if (claim.emptied_ == nullptr) {
+    chunk_state_[claim.chunk_] = static_cast<uint8_t>(ChunkState::free);
+    free_hint_ = std::min(free_hint_, claim.chunk_);
     return;
   }
-  chunk_state_[claim.chunk] = static_cast<uint8_t>(ChunkState::slab);
-  ClassSlabs& list = class_slabs_[claim.emptied->class_id()];
-  list.all.push_back(claim.emptied);  // capacity is there: it was in it before
-  for (uint32_t u = 0; u < claim.emptied->unit_count(); ++u) claim.emptied->give(u);
-  list.with_room.push_back(claim.emptied);
+  chunk_state_[claim.chunk_] = static_cast<uint8_t>(ChunkState::slab);
+  ClassSlabs& list = class_slabs_[claim.emptied_->class_id()];
+  list.all.push_back(claim.emptied_);  // capacity is there: it was in it before
+  for (uint32_t u = 0; u < claim.emptied_->unit_count(); ++u) claim.emptied_->give(u);
+  claim.emptied_->listed.store(true);  // an arena that found it empty may have said otherwise
+  list.with_room.push_back(claim.emptied_);
 }
 
-std::unique_ptr<Slab> Heap::prepare_install(const ChunkClaim& claim, uint32_t class_id) {
+std::unique_ptr<Slab> Heap::prepare_install(uint32_t chunk, uint32_t class_id) {
   const SizeClass& c = classes_[class_id];
-  auto slab = std::make_unique<Slab>(claim.chunk, static_cast<uint16_t>(class_id), layout_.chunk_off(claim.chunk),
+  auto slab = std::make_unique<Slab>(chunk, static_cast<uint16_t>(class_id), layout_.chunk_off(chunk),
                                      c.unit_bytes, c.units_per_slab);
   for (uint32_t u = 0; u < c.units_per_slab; ++u) slab->give(u);
   sync::Guard guard(mutex_);
@@ -255,17 +262,17 @@ std::unique_ptr<Slab> Heap::prepare_install(const ChunkClaim& claim, uint32_t cl
   return slab;
 }
 
-void Heap::install(const ChunkClaim& claim, std::unique_ptr<Slab> slab) noexcept {
+void Heap::install(uint32_t chunk, std::unique_ptr<Slab> slab) noexcept {
   sync::Guard guard(mutex_);
   Slab* raw = slab.get();
   ClassSlabs& list = class_slabs_[raw->class_id()];
-  chunk_state_[claim.chunk] = static_cast<uint8_t>(ChunkState::slab);
-  chunk_class_[claim.chunk] = raw->class_id();
+  chunk_state_[chunk] = static_cast<uint8_t>(ChunkState::slab);
+  chunk_class_[chunk] = raw->class_id();
   raw->listed.store(true);
   list.all.push_back(raw);
   list.with_room.push_back(raw);
   slabs_.push_back(std::move(slab));
-  slab_of_chunk_[claim.chunk].store(raw, std::memory_order_release);
+  slab_of_chunk_[chunk].store(raw, std::memory_order_release);
 }
 
 Result<HeapUsage> Heap::usage() {

@@ -71,17 +71,36 @@ class Heap {
   Status locate(uint64_t off, UnitRef& out);
   BitRef bit_of(const UnitRef& unit) const noexcept;
 
-  /// A chunk whose table word is to become a slab: a free one, else an empty slab of another class. Held by the
-  /// caller until install() or unclaim(). out_of_space if there is none.
-  struct ChunkClaim {
-    uint32_t chunk = 0;
-    Slab* emptied = nullptr;
+  /// A chunk whose table word is about to become a slab: a free one, else an empty slab of another class. It is given
+  /// back unless install() or forget() was called.
+  class Claim {
+   public:
+    explicit Claim(Heap& heap) noexcept : heap_(heap) {}
+    ~Claim() {
+      if (held_) heap_.unclaim(*this);
+    }
+    Claim(const Claim&) = delete;
+    Claim& operator=(const Claim&) = delete;
+
+    /// out_of_space if there is none; corruption.
+    Status take() { return heap_.claim_chunk(*this); }
+    /// After the commit that made the chunk a slab.
+    void install(std::unique_ptr<Slab> slab) noexcept {
+      heap_.install(chunk_, std::move(slab));
+      held_ = false;
+    }
+    void forget() noexcept { held_ = false; }
+    uint32_t chunk() const noexcept { return chunk_; }
+
+   private:
+    friend class Heap;
+    Heap& heap_;
+    bool held_ = false;
+    uint32_t chunk_ = 0;
+    Slab* emptied_ = nullptr;
   };
-  Status claim_chunk(ChunkClaim& out);
-  void unclaim(const ChunkClaim& claim) noexcept;
-  /// After the commit that made `claim` a slab of `class_id`. The memory was reserved by prepare_install.
-  void install(const ChunkClaim& claim, std::unique_ptr<Slab> slab) noexcept;
-  std::unique_ptr<Slab> prepare_install(const ChunkClaim& claim, uint32_t class_id);
+  /// The mirror of the slab that `chunk` is to be; reserves what install() needs.
+  std::unique_ptr<Slab> prepare_install(uint32_t chunk, uint32_t class_id);
 
   /// Reads the medium; quiescent callers only (info, check). corruption names the line.
   Result<HeapUsage> usage();
@@ -93,6 +112,9 @@ class Heap {
     std::vector<uint32_t> unloaded;  // chunks whose bitmap was not read yet
   };
 
+  Status claim_chunk(Claim& out);
+  void unclaim(const Claim& claim) noexcept;
+  void install(uint32_t chunk, std::unique_ptr<Slab> slab) noexcept;
   Status ensure_table() {
     if (table_loaded_.load(std::memory_order_acquire)) [[likely]]
       return Code::ok;

@@ -13,8 +13,8 @@
 //            op      | u8 = word (bits 0..2) | kind (bits 3..4) | wide (bit 5) | operand |
 //                      kind set: u64; or, andnot: u64 if wide, else u8 = number of the one bit
 //
-// crc is CRC32C over the record from byte 4 to the end of its last cell, seeded with the pool's salt, the lane and
-// the cell it starts at: a record read at another place, or of another pool, is no record.
+// crc is CRC32C over the record from byte 4 to the end of its last cell, seeded with the pool's salt and the
+// offset of the cell it starts at (record_seed): a record read at another place, or of another pool, is no record.
 #pragma once
 
 #include <cstdint>

@@ -35,15 +35,16 @@ Result<std::unique_ptr<Pool>> Pool::open(std::unique_ptr<pmem::Domain> domain, c
   std::unique_ptr<Pool> pool(new Pool(std::move(domain), layout, salt, options));
   pool->identity_lo_ = view.identity_lo;
   pool->identity_hi_ = view.identity_hi;
-  // The maker of the pool may have been killed between storing the magic word and its fence: what says that this is a
-  // pool must be durable before anything is built on it. The last fence of recovery covers it.
+  // The maker of the pool may have been killed between storing the magic word and its fence, or a healer before its
+  // own: what says that this is a pool must be durable before anything is built on it. Recovery's last fence covers it.
   for (uint64_t copy : {kSuperblockAOff, kSuperblockBOff})
-    pool->domain_->flush(copy, kRootsLineOff, site::kSuperblockFlush);
+    pool->domain_->flush(copy, sizeof(SuperblockLayout), site::kSuperblockFlush);
   NACRE_TRY(pool->recover());
   if (!options.read_only) heal_superblock(*pool->domain_, salt);
-  NACRE_ASSIGN(const uint64_t pool_bytes, read_pool_bytes(*pool->domain_, salt));
-  if (pool_bytes != layout.pool_bytes) {
-    const Layout exact(view.geometry, pool_bytes);
+  NACRE_ASSIGN(const RootsView roots, read_roots(*pool->domain_, salt));
+  pool->roots_off_ = roots.line_off;
+  if (roots.pool_bytes != layout.pool_bytes) {
+    const Layout exact(view.geometry, roots.pool_bytes);
     pool->layout_ = exact;
     pool->heap_.set_layout(exact);
   }

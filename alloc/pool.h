@@ -1,6 +1,6 @@
 // A pool: a mapping with a superblock, lanes, a heap and the machinery of commits. What keys are is not known here.
 //
-// Lock order: stop_mutex_ or advance_mutex_ (never both), then lanes ascending, then index stripes ascending, then slab stripes ascending, then
+// Lock order: the engine's own mutexes, stop_mutex_ or advance_mutex_ (never both), then lanes ascending, then index stripes ascending, then slab stripes ascending, then
 // Heap::mutex_. Nobody blocks on advance_mutex_ while holding a lane or a pin of an older epoch.
 #pragma once
 
@@ -57,6 +57,8 @@ class Pool {
   CommitForm form() const noexcept { return options_.form; }
   const RecoveryReport& recovery() const noexcept { return recovery_; }
 
+  /// The offset of a sound copy of the superblock's roots line. A commit changes both.
+  uint64_t roots_off() const noexcept { return roots_off_; }
   template <class T>
   T* at(uint64_t off) const noexcept {
     return domain_->at<T>(off);
@@ -104,6 +106,7 @@ class Pool {
   Salt salt_;
   PoolOptions options_;
   uint64_t identity_lo_ = 0, identity_hi_ = 0;
+  uint64_t roots_off_ = 0;
   Heap heap_;
   Epochs epochs_;
   LineLocks index_locks_;

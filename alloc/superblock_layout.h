@@ -9,6 +9,7 @@
 // Lines 0 and 1 are checked with salt 0 (the salt comes from them), all others with the pool's.
 #pragma once
 
+#include <array>
 #include <cstdint>
 
 #include "alloc/guarded_line.h"
@@ -40,5 +41,8 @@ static_assert(sizeof(SuperblockLayout) == 192);
 
 inline constexpr uint64_t kGeometryLineOff = kLineBytes;   // within a copy
 inline constexpr uint64_t kRootsLineOff = 2 * kLineBytes;  // within a copy
+
+/// The mutable line, in both copies: a commit that changes one changes the other.
+inline constexpr std::array kRootsLines{kSuperblockAOff + kRootsLineOff, kSuperblockBOff + kRootsLineOff};
 
 }  // namespace nacre::alloc

@@ -10,8 +10,6 @@ namespace nacre::engine {
 namespace {
 
 constexpr uint64_t kMaxTableId = 0xffff;
-constexpr uint64_t kRootsA = alloc::kSuperblockAOff + alloc::kRootsLineOff;
-constexpr uint64_t kRootsB = alloc::kSuperblockBOff + alloc::kRootsLineOff;
 
 Status bad_catalogue(uint64_t off) {
   return Status::error(Code::corruption, "catalogue line at offset %llu makes no sense; run nacre check",
@@ -21,7 +19,7 @@ Status bad_catalogue(uint64_t off) {
 }  // namespace
 
 uint64_t Catalogue::first_node_off() const noexcept {
-  return sync::load_acquire(&pool_.line(kRootsA)->words[alloc::kCatalogueWord]);
+  return sync::load_acquire(&pool_.line(pool_.roots_off())->words[alloc::kCatalogueWord]);
 }
 
 void Catalogue::write_node(alloc::Commit& commit, uint64_t off) {
@@ -43,9 +41,8 @@ Status Catalogue::ensure() {
   uint64_t off;
   NACRE_TRY(commit.allocate(shape_.catalogue_bytes(), alloc::UnitUse::lines, off));
   write_node(commit, off);
-  const std::array lines{kRootsA, kRootsB};
-  NACRE_TRY(commit.lock(lines, 2, 2));
-  for (uint64_t line : lines) commit.set_word(line, alloc::kCatalogueWord, off);
+  NACRE_TRY(commit.lock(alloc::kRootsLines, 2, 2));
+  for (uint64_t line : alloc::kRootsLines) commit.set_word(line, alloc::kCatalogueWord, off);
   return commit.publish();
 }
 

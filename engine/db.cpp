@@ -14,9 +14,6 @@
 namespace nacre::engine {
 namespace {
 
-constexpr uint64_t kRootsA = alloc::kSuperblockAOff + alloc::kRootsLineOff;
-constexpr uint64_t kRootsB = alloc::kSuperblockBOff + alloc::kRootsLineOff;
-
 uint64_t mix(uint64_t x) noexcept {  // the finaliser of SplitMix64
   x = (x ^ x >> 30) * 0xbf58476d1ce4e5b9u;
   x = (x ^ x >> 27) * 0x94d049bb133111ebu;
@@ -127,14 +124,13 @@ Result<std::unique_ptr<Db>> Db::open_domain(std::unique_ptr<pmem::Domain> domain
 Db::Impl::Impl(std::unique_ptr<alloc::Pool> p, const Shape& s, const Options& o)
     : pool(std::move(p)), shape(s), catalogue(*pool, s), options(o) {}
 
-uint64_t Db::Impl::state_word() const noexcept { return pool->line(kRootsA)->words[alloc::kStateWord]; }
+uint64_t Db::Impl::state_word() const noexcept { return pool->line(pool->roots_off())->words[alloc::kStateWord]; }
 
 Status Db::Impl::set_state(uint64_t word) {
   alloc::Commit commit(*pool);
   NACRE_TRY(commit.begin());
-  const std::array lines{kRootsA, kRootsB};
-  NACRE_TRY(commit.lock(lines, 2, 2));
-  for (uint64_t line : lines) commit.set_word(line, alloc::kStateWord, word);
+  NACRE_TRY(commit.lock(alloc::kRootsLines, 2, 2));
+  for (uint64_t line : alloc::kRootsLines) commit.set_word(line, alloc::kStateWord, word);
   return commit.publish();
 }
 

@@ -21,11 +21,13 @@ inline bool try_read_line(alloc::Pool& pool, uint64_t line_off, LineView& out) n
   const alloc::GuardedLine* line = pool.line(line_off);
   const uint64_t before = sync::load_acquire(&line->guard);
   for (uint64_t i = 0; i < alloc::kLineWords; ++i) out.words[i] = sync::load_acquire(&line->words[i]);
-  const uint64_t after = sync::load_acquire(&line->guard);
-  if (before != after) return false;
-  if ((after & alloc::kBusyBit) != 0 &&
+  // Busy, then the state, then the guard again, in this order: whoever stored one of the words above had set busy
+  // before it, and writes the new guard before it leaves the state.
+  if ((before & alloc::kBusyBit) != 0 &&
       pool.index_locks().state(pool.index_locks().stripe_of(line_off)) == alloc::LineLocks::kApplying)
     return false;
+  const uint64_t after = sync::load_acquire(&line->guard);
+  if (before != after) return false;
   out.guard = after & ~alloc::kBusyBit;
   return alloc::guard_matches(pool.salt(), line_off, out.words, after);
 }

@@ -107,27 +107,39 @@ Status HashTable::remove(std::string_view key) {
   return write([&](HashTree& t) { return t.remove(key); });
 }
 
+// Readers pin first and look for the tree afterwards: see HashTree::get.
 Status HashTable::get(std::string_view key, ValueFn fn) {
+  alloc::Pin pin(pool_.epochs());
+  NACRE_TRY(pin.status());
   NACRE_TRY(gone());
   return tree().get(key, fn);
 }
 
 Status HashTable::exists(std::string_view key) {
-  NACRE_TRY(gone());
-  return tree().get(key, [](std::string_view) {});
+  return get(key, [](std::string_view) {});
 }
 
 Result<uint64_t> HashTable::count() {
-  NACRE_TRY(gone());
-  return tree().count();
+  sync::Backoff backoff;
+  for (;;) {
+    NACRE_TRY(gone());
+    Result<uint64_t> n = tree().count();
+    if (n || n.status().code() != Code::stopped) return n;
+    backoff.wait(this);
+  }
 }
 
+// A position is a hash: it stays good when the table is cleared in the middle.
 Status HashTable::scan(PairFn fn) {
-  NACRE_TRY(gone());
-  return tree().scan(fn);
+  uint64_t position = 0;
+  do NACRE_TRY(scan_segment(position, fn));
+  while (position != 0);
+  return Code::ok;
 }
 
 Status HashTable::scan_segment(uint64_t& position, PairFn fn) {
+  alloc::Pin pin(pool_.epochs());
+  NACRE_TRY(pin.status());
   NACRE_TRY(gone());
   return tree().scan_segment(position, fn);
 }

@@ -46,8 +46,6 @@ Status HashTree::match_record(uint64_t slot, std::string_view key, bool& matches
 // ---- reading ----
 
 Status HashTree::get(std::string_view key, ValueFn fn) {
-  alloc::Pin pin(pool_.epochs());
-  NACRE_TRY(pin.status());
   const KeyHash hash = hash_key(key);
   uint64_t entry;
   NACRE_TRY(directory_.find(hash.bits, entry));
@@ -79,16 +77,7 @@ Status HashTree::get(std::string_view key, ValueFn fn) {
   return Code::not_found;
 }
 
-Status HashTree::scan(PairFn fn) {
-  uint64_t position = 0;
-  do NACRE_TRY(scan_segment(position, fn));
-  while (position != 0);
-  return Code::ok;
-}
-
 Status HashTree::scan_segment(uint64_t& position, PairFn fn) {
-  alloc::Pin pin(pool_.epochs());
-  NACRE_TRY(pin.status());
   uint64_t entry;
   NACRE_TRY(directory_.find(position, entry));
   const uint64_t segment_off = entry_off(entry);
@@ -180,6 +169,7 @@ Status HashTree::put(std::string_view key, std::string_view value) {
       if (closed()) return Code::stopped;
       uint64_t off;
       NACRE_TRY(commit.allocate(bytes, alloc::UnitUse::record, off));
+      if (closed()) return Code::stopped;  // again: to reclaim space, allocate lets go of lane and pin for a moment
       const uint32_t crc = store_record(pool_, off, RecordKind::pair, table_id_, key, value);  // 1. invisible
       commit.flush_fresh(off, bytes, crc, site::kRecordFlush);                                 // 2. on its way
       commit.finish_fresh();
@@ -236,8 +226,7 @@ Status HashTree::make_room(const KeyHash& hash, uint64_t segment_off) {
 
 void HashTree::write_empty_segment(alloc::Commit& commit, alloc::Pool& pool, const Shape& shape, uint16_t table_id,
                                    uint64_t off) {
-  SegmentImage image(commit, pool, shape, table_id, off, 0, 0);
-  image.finish();
+  SegmentImage(pool, shape, table_id, off, 0, 0).write(commit);
 }
 
 // ---- counting ----
@@ -275,6 +264,7 @@ Result<uint64_t> HashTree::count() {
 // After a crash the stored count is worth nothing. Writers wait meanwhile, so that the sum is exact for good.
 Status HashTree::recount() {
   alloc::WriterStop stop(pool_);
+  if (closed()) return Code::stopped;  // being cleared: its directory leads nowhere any more
   alloc::Pin pin(pool_.epochs());
   NACRE_TRY(pin.status());
   uint64_t live = 0, position = 0;

@@ -40,9 +40,10 @@ class HashTree {
   HashTree(alloc::Pool& pool, const Shape& shape, uint16_t table_id, uint64_t root_line_off, uint32_t root_word);
 
   Status put(std::string_view key, std::string_view value);
-  Status get(std::string_view key, ValueFn fn);
   Status remove(std::string_view key);
-  Status scan(PairFn fn);
+  /// The caller of get and scan_segment pins the epoch before it takes hold of the tree: what a clear frees is reused
+  /// only when nobody can be in the old tree.
+  Status get(std::string_view key, ValueFn fn);
   /// Calls fn for each pair of the segment that owns `position`, and moves `position` behind it (0: the end).
   Status scan_segment(uint64_t& position, PairFn fn);
 

@@ -19,46 +19,86 @@ uint64_t prefix_of(uint64_t hash, uint32_t depth) noexcept {
 
 // ---- SegmentImage ----
 
-SegmentImage::SegmentImage(alloc::Commit& commit, alloc::Pool& pool, const Shape& shape, uint16_t table_id, uint64_t off,
-                           uint64_t prefix, uint32_t depth)
-    : commit_(commit), pool_(pool), shape_(shape), off_(off), used_(shape.segment_lines) {
-  for (uint32_t l = 0; l < shape.segment_lines; ++l) {
-    alloc::GuardedLine* line = pool.line(off + l * kLineBytes);
-    for (uint64_t& word : line->words) word = 0;
-  }
-  alloc::GuardedLine* header = pool.line(off);
-  header->words[kSegmentMagicDepth] = kSegmentMagic | uint64_t{depth} << 32;
-  header->words[kSegmentPrefix] = prefix;
-  header->words[kSegmentTable] = table_id;
+SegmentImage::SegmentImage(alloc::Pool& pool, const Shape& shape, uint16_t table_id, uint64_t off, uint64_t prefix,
+                           uint32_t depth)
+    : pool_(pool),
+      shape_(shape),
+      table_id_(table_id),
+      off_(off),
+      prefix_(prefix),
+      depth_(depth),
+      lines_(shape.segment_lines) {}
+
+void SegmentImage::keep(uint32_t line, uint32_t home, uint64_t slot) noexcept {
+  Line& l = lines_[line];
+  l.slots[l.count++] = {slot, home};
 }
 
-bool SegmentImage::place_in(uint32_t line, uint64_t slot) noexcept {
-  if (used_[line] == alloc::kLineWords) return false;
-  pool_.line(off_ + line * kLineBytes)->words[used_[line]++] = slot;
+bool SegmentImage::move(Line& from, uint32_t at, uint32_t to) noexcept {
+  Line& target = lines_[to];
+  if (target.count == alloc::kLineWords) return false;
+  target.slots[target.count++] = from.slots[at];
+  from.slots[at] = from.slots[--from.count];
   return true;
 }
 
-bool SegmentImage::place_home(uint32_t home, uint64_t slot) noexcept {
-  return place_in(1 + home, slot & ~kDisplaced);
+bool SegmentImage::settle_line(uint32_t line) noexcept {
+  Line& l = lines_[line];
+  const bool in_stash = line > shape_.home_lines();
+  bool moved = false;
+  for (uint32_t i = 0; i < l.count;) {
+    const uint32_t home = l.slots[i].home;
+    const bool displaced = in_stash || line != 1 + home;
+    if (displaced && (move(l, i, 1 + home) || (in_stash && move(l, i, next_line(home)))))
+      moved = true;
+    else
+      ++i;
+  }
+  return moved;
 }
 
-bool SegmentImage::place(uint32_t home, uint64_t slot) noexcept {
-  if (place_home(home, slot)) return true;
-  const uint32_t next = home + 1 == shape_.home_lines() ? 0 : home + 1;
-  if (place_in(1 + next, slot | kDisplaced)) return true;
-  for (uint32_t l = 1 + shape_.home_lines(); l < shape_.segment_lines; ++l)
-    if (place_in(l, slot | kDisplaced)) return true;
-  return false;
+void SegmentImage::settle() noexcept {
+  for (bool moved = true; moved;) {
+    moved = false;
+    for (uint32_t line = 1; line < shape_.segment_lines; ++line) moved |= settle_line(line);
+  }
+  pack_stash();
 }
 
-void SegmentImage::finish() {
-  const uint64_t seq = commit_.fresh_seq(off_);
+// Stash lines fill in order: a look-up stops at the first with a zero word.
+void SegmentImage::pack_stash() noexcept {
+  const uint32_t first = 1 + shape_.home_lines();
+  for (uint32_t from = shape_.segment_lines - 1, to = first; to < from;) {
+    if (lines_[to].count == alloc::kLineWords)
+      ++to;
+    else if (lines_[from].count == 0)
+      --from;
+    else
+      move(lines_[from], lines_[from].count - 1, to);
+  }
+}
+
+void SegmentImage::write(alloc::Commit& commit) const {
+  const uint64_t seq = commit.fresh_seq(off_);
   for (uint32_t l = 0; l < shape_.segment_lines; ++l) {
     const uint64_t line_off = off_ + l * kLineBytes;
     alloc::GuardedLine* line = pool_.line(line_off);
+    for (uint32_t w = 0; w < alloc::kLineWords; ++w) {
+      uint64_t word = 0;
+      if (w < lines_[l].count) {
+        const Placed& placed = lines_[l].slots[w];
+        word = (placed.slot & ~kDisplaced) | (l == 1 + placed.home ? 0 : kDisplaced);
+      }
+      line->words[w] = word;
+    }
+    if (l == 0) {
+      line->words[kSegmentMagicDepth] = kSegmentMagic | uint64_t{depth_} << 32;
+      line->words[kSegmentPrefix] = prefix_;
+      line->words[kSegmentTable] = table_id_;
+    }
     line->guard = alloc::make_guard(pool_.salt(), line_off, line->words, seq);
   }
-  commit_.flush_fresh_lines(off_, shape_.segment_bytes(), site::kSegmentFlush);
+  commit.flush_fresh_lines(off_, shape_.segment_bytes(), site::kSegmentFlush);
 }
 
 // ---- SegmentSplit ----
@@ -90,9 +130,10 @@ Status SegmentSplit::run() {
     if (!rebuild_) tree_.directory_.grow_to(new_depth);
     std::vector<SegmentImage> images;
     images.reserve(2);
-    images.emplace_back(commit, pool_, shape_, tree_.table_id_, left_off, prefix, new_depth);
-    if (!rebuild_) images.emplace_back(commit, pool_, shape_, tree_.table_id_, right_off, right_prefix, new_depth);
-    NACRE_TRY(write_images(commit, images));
+    images.emplace_back(pool_, shape_, tree_.table_id_, left_off, prefix, new_depth);
+    if (!rebuild_) images.emplace_back(pool_, shape_, tree_.table_id_, right_off, right_prefix, new_depth);
+    NACRE_TRY(fill_images(images));
+    for (const SegmentImage& image : images) image.write(commit);
     const uint64_t left = make_entry(EntryKind::segment, new_depth, left_off);
     const uint64_t right = rebuild_ ? left : make_entry(EntryKind::segment, new_depth, right_off);
     if (child_node_) write_child_node(commit, node_off, left, right);
@@ -169,23 +210,16 @@ Status SegmentSplit::side_and_home(const Slot& slot, uint32_t& side, uint32_t& h
   return Code::ok;
 }
 
-// Keys in their home lines first, then those in the next line, then the stash: so each finds a place at least as
-// good as the one it had.
-Status SegmentSplit::write_images(alloc::Commit&, std::vector<SegmentImage>& images) {
-  for (int pass = 0; pass < 3; ++pass)
-    for (uint32_t l = 1; l < shape_.segment_lines; ++l) {
-      const bool in_stash = l > shape_.home_lines();
-      if (in_stash != (pass == 2)) continue;
-      for (uint64_t slot : lines_[l].words) {
-        if (!slot_live(slot) || (!in_stash && ((slot & kDisplaced) != 0) != (pass == 1))) continue;
-        uint32_t side = 0, home = 0;
-        NACRE_TRY(side_and_home({l, slot}, side, home));
-        if (!images[side].place(home, slot))
-          return Status::error(Code::internal, "split of the segment at offset %llu: no place for a slot of line %u",
-                               static_cast<unsigned long long>(segment_off_), l);
-      }
+// Each slot keeps its line at first, where there is surely room, and is then settled.
+Status SegmentSplit::fill_images(std::vector<SegmentImage>& images) const {
+  for (uint32_t l = 1; l < shape_.segment_lines; ++l)
+    for (uint64_t slot : lines_[l].words) {
+      if (!slot_live(slot)) continue;
+      uint32_t side = 0, home = 0;
+      NACRE_TRY(side_and_home({l, slot}, side, home));
+      images[side].keep(l, home, slot);
     }
-  for (SegmentImage& image : images) image.finish();
+  for (SegmentImage& image : images) image.settle();
   return Code::ok;
 }
 

@@ -6,33 +6,48 @@
 // line after a split; no rule for stale slots anywhere; and one code path for every depth.
 #pragma once
 
+#include <array>
 #include <vector>
 
 #include "engine/hash/hash_table.h"
 
 namespace nacre::engine::hash {
 
-/// A segment being written into fresh memory that nobody can reach yet.
+/// A segment being made: slots are placed in DRAM, settled, and written to fresh memory that nobody can reach yet.
 class SegmentImage {
  public:
-  SegmentImage(alloc::Commit& commit, alloc::Pool& pool, const Shape& shape, uint16_t table_id, uint64_t off,
-               uint64_t prefix, uint32_t depth);
+  SegmentImage(alloc::Pool& pool, const Shape& shape, uint16_t table_id, uint64_t off, uint64_t prefix, uint32_t depth);
 
-  /// Places a slot; the displaced bit is set as the place demands. False if there is no room.
-  bool place_home(uint32_t home, uint64_t slot) noexcept;
-  bool place(uint32_t home, uint64_t slot) noexcept;
-  /// Writes the guards and flushes the whole segment.
-  void finish();
+  /// Places a slot of this home in `line`, where it stood in a segment that this one replaces: there is room.
+  void keep(uint32_t line, uint32_t home, uint64_t slot) noexcept;
+  /// Moves each displaced slot to its home line, or from the stash to the next line, while there is room: afterwards
+  /// a slot is displaced only from lines without a zero word, which is what look-ups rely on. Ends, for each move
+  /// brings a slot closer to its home.
+  void settle() noexcept;
+  /// Writes the lines and flushes the whole segment.
+  void write(alloc::Commit& commit) const;
   uint64_t off() const noexcept { return off_; }
 
  private:
-  bool place_in(uint32_t line, uint64_t slot) noexcept;
+  struct Placed {
+    uint64_t slot;
+    uint32_t home;
+  };
+  struct Line {
+    uint32_t count = 0;
+    std::array<Placed, alloc::kLineWords> slots;
+  };
+  uint32_t next_line(uint32_t home) const noexcept { return home + 1 == shape_.home_lines() ? 1 : home + 2; }
+  bool move(Line& from, uint32_t at, uint32_t to) noexcept;
+  bool settle_line(uint32_t line) noexcept;
+  void pack_stash() noexcept;
 
-  alloc::Commit& commit_;
   alloc::Pool& pool_;
   const Shape& shape_;
-  uint64_t off_;
-  std::vector<uint8_t> used_;  // words taken, per line
+  uint16_t table_id_;
+  uint64_t off_, prefix_;
+  uint32_t depth_;
+  std::vector<Line> lines_;
 };
 
 class SegmentSplit {
@@ -50,7 +65,7 @@ class SegmentSplit {
   };
   Status look();
   bool same_decision(const SegmentSplit& earlier) const noexcept;
-  Status write_images(alloc::Commit& commit, std::vector<SegmentImage>& images);
+  Status fill_images(std::vector<SegmentImage>& images) const;
   Status side_and_home(const Slot& slot, uint32_t& side, uint32_t& home) const;
   void write_child_node(alloc::Commit& commit, uint64_t node_off, uint64_t left, uint64_t right);
   void change_entries(alloc::Commit& commit, uint64_t left, uint64_t right, uint64_t node_off);

@@ -156,7 +156,8 @@ def damage_is_refused_and_a_copy_of_the_superblock_serves(folder):
 def choose_medium():
     """The bytes are the same on every medium; where dax can be asked for, nothing waits for a disk."""
     with tempfile.TemporaryDirectory(prefix="nacre-read-") as folder:
-        made = subprocess.run([NACRE, "create", folder + "/pool", "--size", "1MiB", "--medium", "dax"], capture_output=True)
+        made = subprocess.run([NACRE, "create", folder + "/pool", "--size", "1MiB", "--medium", "dax"],
+                              capture_output=True)
     if made.returncode == 0:
         os.environ.setdefault("NACRE_MEDIUM", "dax")
 

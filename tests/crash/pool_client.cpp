@@ -9,6 +9,7 @@
 #include "alloc/heap_check.h"
 #include "alloc/sealed_range.h"
 #include "tests/crash/replay_text.h"
+#include "tests/crash/worker.h"
 #include "tests/crash/zobrist.h"
 
 namespace nacre::crash {
@@ -46,6 +47,9 @@ std::vector<uint64_t> numbers(std::string_view op) {
   return n;
 }
 
+/// The operation without the thread it runs in.
+std::string_view without_thread(std::string_view op) { return op.starts_with('@') ? op.substr(3) : op; }
+
 std::vector<Put> parse_puts(std::string_view op) {
   const std::vector<uint64_t> n = numbers(op);
   std::vector<Put> puts;
@@ -71,7 +75,8 @@ class PoolModel final : public Model {
  public:
   std::unique_ptr<Model> clone() const override { return std::make_unique<PoolModel>(*this); }
 
-  Code apply(std::string_view op) override {
+  Code apply(std::string_view threaded_op) override {
+    const std::string_view op = without_thread(threaded_op);
     if (op.starts_with("put:")) {
       for (const Put& put : parse_puts(op)) {
         nodes_.insert(put.key / kSlots);
@@ -141,6 +146,15 @@ class PoolStore final : public Store {
   }
 
   Status apply(std::string_view op) override {
+    if (!op.starts_with('@')) return apply_here(op);
+    std::unique_ptr<Worker>& worker = workers_[static_cast<size_t>(op[1] - '0') % workers_.size()];
+    if (!worker) worker = std::make_unique<Worker>();
+    Status status;
+    worker->run([&] { status = apply_here(without_thread(op)); });
+    return status;
+  }
+
+  Status apply_here(std::string_view op) {
     alloc::Pool::prefer_lane(lane_);
     if (op.starts_with("put:")) return put(parse_puts(op));
     if (op.starts_with("del:")) return remove(numbers(op));
@@ -327,6 +341,7 @@ class PoolStore final : public Store {
   std::unique_ptr<alloc::Pool> pool_;
   uint64_t root_ = 0;
   int lane_ = 0;
+  std::array<std::unique_ptr<Worker>, 10> workers_;
 };
 
 class PoolClient final : public Client {
@@ -394,10 +409,18 @@ const std::vector<Directed>& directed() {
       {"line memory is reused as a node", "put:0:24:1;move:0;retire;retire;|;move:0;retire;retire;move:0"},
       {"line memory is reused as a record",
        "put:0:24:1;put:1:24:2;move:0;retire;retire;|;put:2:64:4;put:3:64:8;put:4:64:12", ",cells=64"},
+      {"line memory is reused after one epoch and one retire",
+       "put:0:24:1;put:1:24:2;move:0;epoch;retire;|;put:2:64:4;put:3:64:8", ",cells=64"},
       {"a freed unit of an idle lane is reused",
        "put:6:24:1;lane:1;put:0:24:2:1:24:3;lane:0;put:0:24:4;epoch;epoch;put:3:24:6;lane:1;|;put:2:24:5"},
       {"a freed unit of an idle lane is reused, no fence between",
        "put:6:24:1;lane:1;put:0:24:2:1:24:3;lane:0;put:0:24:4;epoch;epoch;del:5;lane:1;|;put:2:24:5"},
+      {"a freed unit of an idle lane is reused, epochs by another thread",
+       "put:6:24:1;lane:1;put:0:24:2:1:24:3;lane:0;put:0:24:4;@1:epoch;@1:epoch;del:5;lane:1;|;put:2:24:5"},
+      {"line memory is retired by two threads and reused by a third",
+       "put:0:24:1;put:1:24:2;move:0;retire;@1:retire;|;@2:put:2:64:4;@2:put:3:64:8", ",cells=64"},
+      {"threads take turns on one lane",
+       "put:0:24:1;put:0:24:2;|;@1:put:1:24:3;@2:put:0:24:4;put:2:24:5;@1:put:0:24:6;@2:del:1;put:3:24:7"},
       {"record memory is reused as a line",
        "put:0:64:1;del:0;epoch;epoch;|;put:7:24:2;put:14:24:3;put:21:24:4"},
       {"idle lane with its last record in the ring",

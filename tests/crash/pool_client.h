@@ -9,6 +9,7 @@
 //   drop:<node>      the node and all its records are freed in one commit
 //   epoch, retire, reclaim                               as in alloc::Pool
 //   lane:<n>         later operations use this lane
+//   @<n>:<operation> in thread n (1..9) instead of the main one
 #pragma once
 
 #include "tests/crash/client.h"

@@ -99,26 +99,6 @@ TEST_CASE("the rebuild of a segment with a full stash found no place for a slot:
   REQUIRE(unsound(*db, static_cast<int64_t>(all.size())).empty());
 }
 
-TEST_CASE("a scan whose callback cleared the table went on in memory that had become records",
-          "[!shouldfail]") {
-  const alloc::Geometry g = shrunk_geometry();
-  const auto db = make_db(make_image(512 * 1024), {.geometry = &g});
-  const auto table = db->default_table();
-  for (int i = 0; i < 500; ++i) REQUIRE(table->put(std::to_string(i), "v").ok());
-  for (int i = 0; i < 500; ++i) REQUIRE(table->exists(std::to_string(i)).ok());
-  int calls = 0;
-  const Status s = table->scan([&](std::string_view, std::string_view) {
-    if (calls++ == 0) REQUIRE(table->clear().ok());
-    if (calls < 300)
-      for (int i = 0; i < 10; ++i)
-        (void)table->put("new" + std::to_string(i * 7 + calls % 7), std::string(470, 'n'));
-    return calls < 5000;
-  });
-  INFO(s.name() << ": " << last_message());
-  REQUIRE(s.ok());
-  REQUIRE(unsound(*db).empty());
-}
-
 // A remove is counted after its lane was given back: whoever counts in between counts it twice.
 TEST_CASE("the first count after a crash, taken while a remove was finishing, was wrong for good",
           "[!shouldfail]") {

@@ -128,8 +128,9 @@ NACRE_API int nacre_table_list(nacre_db *db, nacre_table_fn *fn, void *arg);
 typedef void nacre_value_fn(const char *value, size_t value_bytes, void *arg);
 typedef int nacre_pair_fn(const char *key, size_t key_bytes, const char *value, size_t value_bytes, void *arg);
 
-/* Writes or overwrites. Atomic and durable at return. NACRE_TOO_LARGE, _OUT_OF_SPACE, _READ_ONLY,
- * _CORRUPTION (the bytes that would have been replaced are damaged; nothing was changed), _IO_ERROR. */
+/* Writes or overwrites. Atomic and durable at return. NACRE_TOO_LARGE, _OUT_OF_SPACE, _READ_ONLY, _IO_ERROR,
+ * _CORRUPTION (index bytes on the way to the key, or a record that may be this key's, are damaged; nothing was
+ * changed. A record whose key is whole and whose value is damaged is replaced). */
 NACRE_API int nacre_put(nacre_table *table, const char *key, size_t key_bytes, const char *value,
                         size_t value_bytes);
 /* Calls fn with the value in place: the pointer is valid only during fn, which may call get and put on any

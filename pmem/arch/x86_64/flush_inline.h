@@ -14,15 +14,15 @@ inline void flush_lines(FlushKind kind, const void* p, uint64_t bytes) noexcept 
   switch (kind) {
     case FlushKind::clwb:
       for (uintptr_t a = first; a < end; a += kLineBytes)
-        asm volatile("clwb %0" : "+m"(*reinterpret_cast<volatile char*>(a)));
+        asm volatile("clwb %0" : "+m"(*reinterpret_cast<volatile char*>(a))::"memory");
       break;
     case FlushKind::clflushopt:
       for (uintptr_t a = first; a < end; a += kLineBytes)
-        asm volatile("clflushopt %0" : "+m"(*reinterpret_cast<volatile char*>(a)));
+        asm volatile("clflushopt %0" : "+m"(*reinterpret_cast<volatile char*>(a))::"memory");
       break;
     case FlushKind::clflush:
       for (uintptr_t a = first; a < end; a += kLineBytes)
-        asm volatile("clflush %0" : "+m"(*reinterpret_cast<volatile char*>(a)));
+        asm volatile("clflush %0" : "+m"(*reinterpret_cast<volatile char*>(a))::"memory");
       break;
     case FlushKind::none:
     case FlushKind::hooked: asm volatile("" ::: "memory"); break;

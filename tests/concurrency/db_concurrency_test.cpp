@@ -1,0 +1,313 @@
+// Threads on one database, over shrunk segments and few lanes: they wait for lanes and lines, split under
+// each other, wrap rings, advance and retire epochs. Sized for ThreadSanitizer.
+//
+// Assertions are made by the main thread only (Catch2's are not thread-safe); the others count failures.
+#include <atomic>
+#include <catch2/catch.hpp>
+#include <set>
+#include <thread>
+
+#include "alloc/pool.h"
+#include "tests/concurrency/register_checker.h"
+#include "tests/support/db_fixture.h"
+#include "tests/support/random.h"
+
+using namespace nacre;
+using namespace nacre::engine;
+using namespace nacre::test;
+
+namespace {
+
+#if defined(__SANITIZE_THREAD__)
+constexpr bool kSlow = true;
+#elif defined(__has_feature)
+constexpr bool kSlow = __has_feature(thread_sanitizer);
+#else
+constexpr bool kSlow = false;
+#endif
+constexpr int kThreads = 4;
+constexpr int kScale = kSlow ? 1 : 8;  // how much more there is to do where it is cheap
+
+void on_threads(int count, auto&& body) {
+  std::vector<std::thread> threads;
+  for (int t = 0; t < count; ++t) threads.emplace_back([&body, t] { body(t); });
+  for (std::thread& t : threads) t.join();
+}
+
+bool is_one_of(Status s, std::initializer_list<Code> codes) {
+  for (Code c : codes)
+    if (s == c) return true;
+  return false;
+}
+
+}  // namespace
+
+TEST_CASE("the register checker accepts what is linearizable and finds what is not") {
+  using E = std::vector<RegisterEvent>;
+  REQUIRE(check_register(E{}).empty());
+  REQUIRE(check_register(E{{1, 2, true, 1}, {3, 4, false, 1}}).empty());
+  REQUIRE(check_register(E{{1, 4, true, 1}, {2, 3, false, 0}, {2, 6, false, 1}}).empty());
+  REQUIRE(check_register(E{{1, 4, true, 1}, {2, 5, true, 2}, {6, 7, false, 1}}).empty());
+  REQUIRE_FALSE(check_register(E{{1, 2, true, 1}, {3, 4, false, 0}}).empty());                   // stale
+  REQUIRE_FALSE(check_register(E{{1, 2, true, 1}, {3, 4, true, 2}, {5, 6, false, 1}}).empty());  // stale
+  REQUIRE_FALSE(check_register(E{{1, 2, false, 1}, {3, 4, true, 1}}).empty());  // from the future
+  REQUIRE_FALSE(check_register(E{{1, 2, false, 9}}).empty());                   // from nowhere
+  REQUIRE_FALSE(check_register(
+                    E{{1, 9, true, 1}, {1, 9, true, 2}, {2, 3, false, 1}, {4, 5, false, 2}, {6, 7, false, 1}})
+                    .empty());  // back again
+}
+
+TEST_CASE(
+    "each key is a linearizable register under puts, removes and gets of four threads, while segments "
+    "split") {
+  for (const bool one_fence : {false, true})
+    for (const uint32_t tag_skip : {0u, 2u}) {
+      const alloc::Geometry g = shrunk_geometry(tag_skip, 5);
+      const auto db = make_db(make_image(2 << 20), {.one_fence = one_fence, .geometry = &g});
+      const auto table = db->default_table();
+      constexpr uint64_t kKeys = 12;
+      constexpr int kOps = 1500 * kScale;
+      std::atomic<uint64_t> clock{1}, next_value{1}, failed{0};
+      std::vector<RegisterEvent> events[kThreads][kKeys];
+      on_threads(kThreads, [&](int t) {
+        Random random(static_cast<uint64_t>(t) + 100 * tag_skip);
+        for (int i = 0; i < kOps; ++i) {
+          const uint64_t key_no = random.below(kKeys);
+          const std::string key = "register" + std::to_string(key_no);
+          RegisterEvent e{};
+          const uint64_t kind = random.below(8);
+          if (kind < 3) {
+            e.write = true;
+            e.value = next_value.fetch_add(1);
+            std::string text = std::to_string(e.value);
+            text.resize(8 + random.below(100), ' ');
+            e.begin = clock.fetch_add(1);
+            failed += !table->put(key, text).ok();
+          } else if (kind ==
+                     3) {  // a remove that finds something writes "absent", which reads cannot tell apart:
+            failed += !is_one_of(table->remove("filler" + std::to_string(random.below(500))),
+                                 {Code::ok, Code::not_found});
+            continue;  // so keys of their own are removed, around the registers
+          } else if (kind == 4) {
+            failed += !table->put("filler" + std::to_string(random.below(500)), "x").ok();
+            continue;
+          } else {
+            e.begin = clock.fetch_add(1);
+            std::string seen;
+            const Status s = table->get(key, [&](std::string_view v) { seen = v; });
+            failed += !is_one_of(s, {Code::ok, Code::not_found});
+            e.value = s.ok() ? std::stoull(seen) : 0;
+          }
+          e.end = clock.fetch_add(1);
+          events[t][key_no].push_back(e);
+        }
+      });
+      REQUIRE(failed == 0);
+      for (uint64_t k = 0; k < kKeys; ++k) {
+        std::vector<RegisterEvent> all;
+        for (const auto& thread_events : events)
+          all.insert(all.end(), thread_events[k].begin(), thread_events[k].end());
+        REQUIRE(check_register(all) == "");
+      }
+      REQUIRE(unsound(*db).empty());
+    }
+}
+
+TEST_CASE("put and remove answer as if one after the other: what was removed was put, once") {
+  const alloc::Geometry g = shrunk_geometry(1, 5);
+  const auto db = make_db(make_image(8 << 20), {.one_fence = true, .geometry = &g});
+  const auto table = db->default_table();
+  constexpr int kOps = 2000 * kScale;
+  std::atomic<int64_t> removed{0}, failed{0};
+  std::atomic<int64_t> put{0};
+  on_threads(kThreads, [&](int t) {
+    Random random(static_cast<uint64_t>(t));
+    for (int i = 0; i < kOps; ++i) {
+      // Each thread puts only its own keys, so each put of an absent key is known to be one; anybody removes.
+      if (random.one_in(2)) {
+        const std::string key = std::to_string(t) + "." + std::to_string(i);
+        failed += !table->put(key, key).ok();
+        ++put;
+      } else {
+        const std::string key = std::to_string(random.below(kThreads)) + "." +
+                                std::to_string(random.below(static_cast<uint64_t>(i) + 1));
+        const Status s = table->remove(key);
+        removed += s.ok();
+        failed += !is_one_of(s, {Code::ok, Code::not_found});
+      }
+    }
+  });
+  REQUIRE(failed == 0);
+  REQUIRE(count_of(*table) == static_cast<uint64_t>(put - removed));
+  REQUIRE(unsound(*db, put - removed).empty());
+}
+
+TEST_CASE("readers, writers, scanners, counters and table makers at once leave a sound pool") {
+  for (const bool one_fence : {false, true}) {
+    const alloc::Geometry g = shrunk_geometry();
+    ImagePtr image = make_image(2 << 20);
+    auto db = make_db(image, {.one_fence = one_fence, .geometry = &g});
+    std::atomic<uint64_t> failed{0}, wrong{0};
+    const auto worker = [&](int t) {
+      Random random(static_cast<uint64_t>(t) + 7);
+      const auto table = db->default_table();
+      for (int i = 0; i < 1500 * kScale; ++i) {
+        const std::string key = std::to_string(random.below(400));
+        switch (random.below(12)) {
+          case 0:
+          case 1:
+          case 2:
+          case 3:
+            failed += !table->put(key, key + ":" + std::string(random.below(150), 'v')).ok();
+            break;
+          case 4:
+          case 5:
+            failed += !is_one_of(table->remove(key), {Code::ok, Code::not_found});
+            break;
+          case 6: {
+            if (i % 5 != 0) break;
+            std::set<std::string> seen;
+            failed += !table
+                           ->scan([&](std::string_view k, std::string_view v) {
+                             wrong += !v.starts_with(std::string(k) + ":");
+                             return true;
+                           })
+                           .ok();
+            break;
+          }
+          case 7: {
+            if (i % 10 != 0) break;
+            const std::string name = "t" + std::to_string(random.below(3));
+            const auto other = db->table(name, EngineKind::hash);
+            failed += !other.has_value();
+            if (!other) break;
+            failed += !is_one_of((*other)->put(key, key), {Code::ok, Code::bad_handle});
+            if (random.one_in(3)) failed += !is_one_of(db->drop_table(name), {Code::ok, Code::not_found});
+            break;
+          }
+          case 8:
+            if (i % 20 == 0) failed += !table->count().has_value();
+            break;
+          case 9:
+            if (i % 20 == 0) (void)db->pool().advance(random.one_in(2));
+            break;
+          default: {
+            const Status s = table->get(key, [&](std::string_view v) { wrong += !v.starts_with(key + ":"); });
+            failed += !is_one_of(s, {Code::ok, Code::not_found});
+          }
+        }
+      }
+    };
+    on_threads(kThreads, worker);
+    REQUIRE(failed == 0);
+    REQUIRE(wrong == 0);
+    const auto stats = db->stats();
+    REQUIRE(figure(stats, "lane_wraps") > 2);
+    REQUIRE(figure(stats, "epoch_advances") > 2);
+    REQUIRE(figure(stats, "retire_advances") > 0);
+    REQUIRE(unsound(*db).empty());
+    const uint64_t count = count_of(*db->default_table());
+    image = image->clone();
+    db.reset();
+    db = open_db(image, {.one_fence = one_fence});
+    REQUIRE(count_of(*db->default_table()) == count);
+    REQUIRE(unsound(*db).empty());
+  }
+}
+
+TEST_CASE("puts that race with clear: what is put after the last clear is there, nothing leaks") {
+  const alloc::Geometry g = shrunk_geometry();
+  const auto db = make_db(make_image(1 << 20), {.geometry = &g});
+  const auto table = db->default_table();
+  std::atomic<uint64_t> failed{0};
+  on_threads(3, [&](int t) {
+    for (int i = 0; i < 500 * kScale; ++i) {
+      if (t == 0 && i % 50 == 0) failed += !table->clear().ok();
+      failed += !table->put(std::to_string(t) + "." + std::to_string(i % 200), "v").ok();
+    }
+  });
+  REQUIRE(failed == 0);
+  REQUIRE(count_of(*table) <= 600);
+  REQUIRE(unsound(*db, static_cast<int64_t>(count_of(*table))).empty());
+}
+
+// The memory of the cleared tree is soon used again, as records of the same class as its segments.
+TEST_CASE("reads and scans that race with clear never say corruption", "[!mayfail]") {
+  const alloc::Geometry g = shrunk_geometry();
+  const auto db = make_db(make_image(512 * 1024), {.geometry = &g});
+  const auto table = db->default_table();
+  std::atomic<uint64_t> failed{0};
+  std::atomic<bool> done{false};
+  std::string message;
+  on_threads(2, [&](int t) {
+    if (t == 0) {
+      for (int round = 0; round < 15 * kScale; ++round) {
+        for (int i = 0; i < 200; ++i) failed += !table->put(std::to_string(i), "v").ok();
+        failed += !table->clear().ok();
+        for (int i = 0; i < 300; ++i)
+          failed += !table->put(std::to_string(i % 100), std::string(490, 'w')).ok();
+        failed += !table->clear().ok();
+      }
+      done = true;
+      return;
+    }
+    while (!done) {
+      const Status s = table->scan([&](std::string_view, std::string_view) { return true; });
+      if (!s.ok() && message.empty()) message = last_message();
+      failed += !s.ok();
+    }
+  });
+  INFO(message);
+  REQUIRE(failed == 0);
+  REQUIRE(unsound(*db).empty());
+}
+
+TEST_CASE("more threads than lanes put into a pool that fills up: each put is there or said out_of_space") {
+  const alloc::Geometry g = shrunk_geometry();
+  const auto db = make_db(make_image(256 * 1024), {.geometry = &g});
+  const auto table = db->default_table();
+  std::atomic<uint64_t> failed{0}, put{0}, full{0};
+  on_threads(kThreads, [&](int t) {
+    for (int i = 0; i < 600; ++i) {
+      const Status s = table->put(std::to_string(t) + "." + std::to_string(i), std::string(100, 'v'));
+      put += s.ok();
+      full += s == Code::out_of_space;
+      failed += !is_one_of(s, {Code::ok, Code::out_of_space});
+    }
+  });
+  REQUIRE(failed == 0);
+  REQUIRE(full > 0);
+  REQUIRE(count_of(*table) == put);
+  REQUIRE(unsound(*db, static_cast<int64_t>(put.load())).empty());
+  on_threads(kThreads, [&](int t) {
+    for (int i = 0; i < 600; ++i) {
+      const Status s = table->remove(std::to_string(t) + "." + std::to_string(i));
+      failed += !is_one_of(s, {Code::ok, Code::not_found});
+      if (i % 3 == 0)
+        failed += !is_one_of(table->put(std::to_string(t) + "." + std::to_string(i), "w"),
+                             {Code::ok, Code::out_of_space});
+    }
+  });
+  REQUIRE(failed == 0);
+  REQUIRE(unsound(*db).empty());
+}
+
+TEST_CASE("the first count after a crash is exact though threads write meanwhile", "[!mayfail]") {
+  const alloc::Geometry g = shrunk_geometry();
+  const ImagePtr image = make_image(1 << 20);
+  const auto first = make_db(image, {.geometry = &g});
+  for (int i = 0; i < 300; ++i) REQUIRE(first->default_table()->put(std::to_string(i), "v").ok());
+  for (int round = 0; round < 15 * kScale; ++round) {
+    const auto db = open_db(image->clone());
+    const auto table = db->default_table();
+    std::atomic<uint64_t> failed{0};
+    on_threads(kThreads, [&](int t) {
+      for (int i = 0; i < 60; ++i) {
+        if (t == 0 && i == 20) failed += !table->count().has_value();
+        failed += !table->put("n" + std::to_string(t) + "." + std::to_string(i), "v").ok();
+      }
+    });
+    REQUIRE(failed == 0);
+    REQUIRE(count_of(*table) == 300 + kThreads * 60);
+  }
+}
