@@ -155,14 +155,19 @@ class Recovery {
     ++report_.lines_applied;
   }
 
-  // So that no record found now, complete or not, can ever count later. Written even when it says nothing new: the
-  // word that was read may itself not have been durable.
+  // So that no record found now, complete or not, can ever count later. That includes one so torn that it is not even
+  // seen: a later record stored over it may have the same value in just the word that is missing, and complete it.
+  // Its seq is at most one above the highest seq of all lanes, for all that its clock saw was durable; so each lane
+  // is retired up to there. Written even when it says nothing new: the word that was read may not have been durable.
   void retire_everything(std::span<uint64_t> last_seqs) {
+    uint64_t floor = 0;
+    for (const LaneScan& scan : lanes_) floor = std::max(floor, scan.highest);
+    ++floor;
     for (uint32_t lane = 0; lane < lanes_.size(); ++lane) {
       const uint64_t off = layout_.lane_header_off(lane) + offsetof(LaneHeader, retired);
-      *domain_.at<uint64_t>(off) = make_lane_word(salt_, off, lanes_[lane].highest);
+      *domain_.at<uint64_t>(off) = make_lane_word(salt_, off, floor);
       domain_.flush(off, kWordBytes, site::kRecoverRetireFlush);
-      last_seqs[lane] = lanes_[lane].highest;
+      last_seqs[lane] = floor;
     }
     domain_.fence(site::kRecoverRetireFence);
   }

@@ -31,7 +31,7 @@ extern "C" [[gnu::weak]] void __sanitizer_set_death_callback(void (*callback)())
 namespace nacre::crash {
 namespace {
 
-constexpr uint64_t kDefaultStates = 300'000;
+constexpr uint64_t kDefaultStates = 600'000;
 
 struct Arguments {
   ExploreConfig explore;

@@ -97,7 +97,7 @@ uint64_t sweep(const Scenario& scenario, bool one_fence, bool warm) {
     REQUIRE(db->default_table()->remove("later").ok());
     const auto now = content(*db);
     REQUIRE((now == before || now == after));
-    REQUIRE(unsound(*db, static_cast<int64_t>(now.size())) == "");
+    REQUIRE(unsound(*db) == "");  // what a clear could not free is counted among the keys until the next open
     REQUIRE(db->close().ok());
     const auto again = open_db(image, {.one_fence = one_fence});
     REQUIRE(content(*again) == now);
@@ -155,7 +155,7 @@ TEST_CASE("every failed allocation in making and dropping a table") {
                    }});
 }
 
-TEST_CASE("a failed allocation while a slab was made lost its chunk until the next open", "[!shouldfail]") {
+TEST_CASE("a failed allocation while a slab was made lost its chunk until the next open") {
   const alloc::Geometry g = shrunk_geometry();
   const auto db = make_db(make_image(256 * 1024), {.geometry = &g});
   Code code = Code::out_of_memory;

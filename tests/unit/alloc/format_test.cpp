@@ -138,7 +138,7 @@ TEST_CASE("a damaged superblock line is served and healed by its other copy; bot
       image->assign(*good);
       image->data()[copy + at] ^= std::byte{1};
       REQUIRE(open_code(image) == Code::ok);
-      REQUIRE(image->same_as(*good));
+      REQUIRE(std::memcmp(image->data(), good->data(), kLaneAreaOff) == 0);
       image->data()[copy + at] ^= std::byte{1};
       image->data()[(copy ^ 4096) + at] ^= std::byte{1};
       REQUIRE(open_code(image) == Code::corruption);

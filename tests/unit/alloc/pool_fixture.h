@@ -17,8 +17,6 @@
 namespace nacre::test {
 
 inline constexpr pmem::Site kTestSite{"test.unit.alloc"};
-inline constexpr std::array<uint64_t, 2> kRootsLines = {alloc::kSuperblockAOff + alloc::kRootsLineOff,
-                                                        alloc::kSuperblockBOff + alloc::kRootsLineOff};
 
 inline alloc::Geometry small_geometry() {
   alloc::Geometry g;
@@ -52,7 +50,7 @@ class AnchoredPool {
   explicit AnchoredPool(alloc::CommitForm form = alloc::CommitForm::strict,
                         ImagePtr image = formatted_image())
       : image_(std::move(image)), pool_(open_image(image_, form)) {
-    anchor_ = pool_->line(kRootsLines[0])->words[alloc::kCatalogueWord];
+    anchor_ = pool_->line(alloc::kRootsLines[0])->words[alloc::kCatalogueWord];
     if (anchor_ == 0) make_anchor();
   }
 
@@ -110,10 +108,10 @@ class AnchoredPool {
     write_anchor(c, to, pool_->line(anchor_)->words);
     c.finish_fresh();
     NACRE_TRY(c.free(anchor_, alloc::UnitUse::lines));
-    const std::array lines{kRootsLines[0], kRootsLines[1], anchor_};
+    const std::array lines{alloc::kRootsLines[0], alloc::kRootsLines[1], anchor_};
     NACRE_TRY(c.lock(lines, 2, 2));
     c.raise_seq(alloc::guard_seq(pool_->line(anchor_)->guard));
-    for (uint64_t off : kRootsLines) c.set_word(off, alloc::kCatalogueWord, to);
+    for (uint64_t off : alloc::kRootsLines) c.set_word(off, alloc::kCatalogueWord, to);
     NACRE_TRY(c.publish());
     anchor_ = to;
     return Code::ok;
@@ -147,8 +145,8 @@ class AnchoredPool {
     const uint64_t none[alloc::kLineWords] = {};
     write_anchor(c, anchor_, none);
     c.finish_fresh();
-    REQUIRE(c.lock(kRootsLines, 2, 2).ok());
-    for (uint64_t off : kRootsLines) c.set_word(off, alloc::kCatalogueWord, anchor_);
+    REQUIRE(c.lock(alloc::kRootsLines, 2, 2).ok());
+    for (uint64_t off : alloc::kRootsLines) c.set_word(off, alloc::kCatalogueWord, anchor_);
     REQUIRE(c.publish().ok());
   }
 

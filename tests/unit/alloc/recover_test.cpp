@@ -1,6 +1,7 @@
 // Recovery on images made by hand: which records count, where a chain ends, what is refused.
 #include <catch2/catch.hpp>
 #include <cstring>
+#include <utility>
 
 #include "alloc/lane_layout.h"
 #include "alloc/log_record.h"
@@ -56,6 +57,21 @@ class HandMade {
   uint64_t retired(uint32_t lane) const {
     return *image->at<uint64_t>(layout.lane_header_off(lane) + offsetof(LaneHeader, retired)) & kSeqMask;
   }
+  /// No record up to `s` of any lane can ever count again, and the clocks go on above it.
+  bool all_retired(uint64_t s) const {
+    for (uint32_t lane = 0; lane < layout.geometry.lane_count; ++lane)
+      if (retired(lane) < s || last_seqs[lane] != retired(lane)) return false;
+    return true;
+  }
+  /// Everything but the headers of the lanes, which say at each recovery that it was.
+  bool same_but_headers(const Image& other) const {
+    const ImagePtr copy = image->clone();
+    for (uint32_t lane = 0; lane < layout.geometry.lane_count; ++lane) {
+      const uint64_t off = layout.lane_header_off(lane);
+      std::memcpy(copy->data() + off, other.data() + off, kLineBytes);
+    }
+    return copy->same_as(other);
+  }
   FreshRange fresh(uint64_t off, uint64_t bytes, uint8_t fill) {
     std::byte* p = image->data() + off;
     std::memset(p, fill, bytes);
@@ -93,7 +109,7 @@ TEST_CASE("an empty log changes nothing") {
   HandMade h;
   const ImagePtr before = h.image->clone();
   REQUIRE(h.recover().ok());
-  REQUIRE(h.image->same_as(*before));
+  REQUIRE(h.same_but_headers(*before));
   REQUIRE(h.report.valid_records == 0);
 }
 
@@ -108,15 +124,14 @@ TEST_CASE(
   REQUIRE(h.word(line) == 90);
   REQUIRE(h.seq(line) == 9);
   REQUIRE(h.intact(line));
-  REQUIRE(h.retired(0) == 9);
-  REQUIRE(h.last_seqs[0] == 9);
+  REQUIRE(h.all_retired(9));
   REQUIRE(h.report.counted_records == 1);
   REQUIRE(h.report.lines_applied == 1);
   const ImagePtr once = h.image->clone();
   REQUIRE(h.recover().ok());  // again: nothing left
-  REQUIRE(h.image->same_as(*once));
+  REQUIRE(h.same_but_headers(*once));
   REQUIRE(h.report.valid_records == 0);
-  REQUIRE(h.last_seqs[0] == 9);
+  REQUIRE(h.all_retired(9));
 }
 
 TEST_CASE("a torn home line is made whole by its chain, from any mixture of old and new words") {
@@ -166,8 +181,7 @@ TEST_CASE("a chain runs across lanes, in order of seq") {
   REQUIRE(h.word(line, 2) == 8);
   REQUIRE(h.seq(line) == 9);
   REQUIRE(h.word(line + 64, 1) == 41);
-  REQUIRE(h.retired(0) == 9);
-  REQUIRE(h.retired(1) == 6);
+  REQUIRE(h.all_retired(9));
 }
 
 TEST_CASE("a line whose seq is above its chain's end was reused since and is left alone") {
@@ -179,7 +193,7 @@ TEST_CASE("a line whose seq is above its chain's end was reused since and is lef
   REQUIRE(h.word(line) == 1);
   REQUIRE(h.seq(line) == 100);
   REQUIRE(h.report.lines_applied == 0);
-  REQUIRE(h.retired(0) == 9);
+  REQUIRE(h.all_retired(9));
 }
 
 TEST_CASE("a last one-fence record counts only if its fresh bytes are those it names") {
@@ -200,7 +214,7 @@ TEST_CASE("a last one-fence record counts only if its fresh bytes are those it n
     REQUIRE(h.word(line) == (damage == 0 ? 90 : 50));
     REQUIRE(h.seq(line) == (damage == 0 ? 9 : 5));
     REQUIRE(h.report.counted_records == (damage == 0 ? 1 : 0));
-    REQUIRE(h.retired(0) == 9);  // counted or not: it can never count later
+    REQUIRE(h.all_retired(9));  // counted or not: it can never count later
     if (damage == 1) {
       h.image->data()[off + 99] ^= std::byte{1};
       REQUIRE(h.recover().ok());
@@ -225,7 +239,7 @@ TEST_CASE("a one-fence record counts when it is sealed, or followed in its lane,
     REQUIRE(h.word(line) == 90);
     REQUIRE(h.word(line + 64) == 0);
     REQUIRE(h.report.counted_records == 1);
-    REQUIRE(h.retired(0) == (sealed ? 9 : 12));
+    REQUIRE(h.all_retired(sealed ? 9 : 12));
   }
 }
 
@@ -251,8 +265,43 @@ TEST_CASE("retired records are home, or never counted: they are not looked at") 
   h.retired(0, 10);
   REQUIRE(h.recover().ok());
   REQUIRE(h.word(line) == 50);
-  REQUIRE(h.retired(0) == 10);
-  REQUIRE(h.last_seqs[0] == 10);
+  REQUIRE(h.all_retired(10));
+}
+
+// Torn, it is not seen; completed later by a word of a record stored over it, it must not count. Its seq is
+// one above that of the lines it names, and the lines of a new pool begin with seq 1 though no record says
+// so.
+TEST_CASE("the first record of a new pool, torn, is retired although it cannot be seen", "[!shouldfail]") {
+  HandMade h;
+  const uint64_t line = h.layout.bitmap_line_off(0, 0);
+  REQUIRE(h.seq(line) == 1);
+  h.record(0, 0, 2, true, {{line, 1, set0(1)}});
+  auto* words = h.image->at<uint64_t>(h.layout.cell_off(0, 0));
+  const uint64_t missing = std::exchange(words[2], 0);
+  REQUIRE(h.recover().ok());
+  REQUIRE(h.report.valid_records == 0);
+  words[2] = missing;
+  REQUIRE(h.recover().ok());
+  REQUIRE(h.report.counted_records == 0);
+  REQUIRE(h.word(line) == 0);
+}
+
+TEST_CASE("a later record, torn, is retired although it cannot be seen, also in a lane that was idle") {
+  for (const uint32_t lane : {0u, 1u}) {
+    HandMade h;
+    const uint64_t line = h.layout.chunk_off(0);
+    h.line(line, 9, 90);
+    h.record(0, 0, 9, true, {{line, 5, set0(90)}});
+    h.record(lane, 1, 10, true, {{line, 9, set0(100)}});
+    auto* words = h.image->at<uint64_t>(h.layout.cell_off(lane, 1));
+    const uint64_t missing = std::exchange(words[2], 0);
+    REQUIRE(h.recover().ok());
+    REQUIRE(h.word(line) == 90);
+    words[2] = missing;
+    REQUIRE(h.recover().ok());
+    REQUIRE(h.word(line) == 90);
+    REQUIRE(h.report.counted_records == 0);
+  }
 }
 
 TEST_CASE("a damaged lane header is corruption, whichever word, and nothing was changed") {
@@ -299,7 +348,7 @@ TEST_CASE(
     h.record(0, 0, 9, false, {{line, 5, set0(90)}}, {f});
     REQUIRE(h.recover().ok());
     REQUIRE(h.word(line) == 50);
-    REQUIRE(h.retired(0) == 9);
+    REQUIRE(h.all_retired(9));
   }
 }
 
