@@ -150,11 +150,11 @@ Status Commit::make_slab(uint32_t class_id) {
 
 Status Commit::repin_and_reclaim() {
   if (pool_.epochs().depth() > 1) return Code::ok;  // inside a caller's own pin: what it freed cannot come back yet
-  pool_.release_lane(*lane_);
+  // The scratch belongs to the lane; another thread may use it from the release on, so what we hold moves out first.
   Lane* old = std::exchange(lane_, nullptr);
-  // The scratch belongs to the lane; another thread may use it meanwhile, so what we hold moves out.
   auto allocated = std::exchange(old->allocated, {});
   LogRecord record = std::exchange(old->record, {});
+  pool_.release_lane(*old);
   pool_.epochs().unpin();
   pinned_ = false;
   pool_.reclaim();
@@ -263,7 +263,7 @@ void Commit::set_word(uint64_t line_off, uint32_t word, uint64_t value) noexcept
     for (size_t k = i + 1; k < updates.size(); ++k) ++updates[k].first_op;
     return;
   }
-  updates.push_back({line_off, 0, static_cast<uint32_t>(ops.size()), 1});
+  updates.push_back({line_off, 0, 0, static_cast<uint32_t>(ops.size()), 1});
   ops.push_back(op);
 }
 
@@ -294,7 +294,7 @@ Status Commit::lock_slab_lines() {
     auto& updates = lane.record.updates;
     auto& ops = lane.record.ops;
     if (updates.size() == index_updates_ || updates.back().line_off != change.bit.line_off)
-      updates.push_back({change.bit.line_off, 0, static_cast<uint32_t>(ops.size()), 0});
+      updates.push_back({change.bit.line_off, 0, 0, static_cast<uint32_t>(ops.size()), 0});
     const OpKind kind = change.set ? OpKind::set_bits : OpKind::clear_bits;
     if (updates.back().op_count != 0 && ops.back().word == change.bit.word && ops.back().kind == kind) {
       ops.back().operand |= change.bit.mask;
@@ -330,6 +330,20 @@ uint64_t Commit::choose_seq() noexcept {
     seq = std::max(seq, u.prev_seq);
   }
   return seq + 1;
+}
+
+// What each line's guard will be; it goes into the log as well.
+void Commit::compute_guards() noexcept {
+  const LogRecord& record = lane_->record;
+  for (LineUpdate& u : lane_->record.updates) {
+    uint64_t words[kLineWords];
+    std::copy_n(pool_.line(u.line_off)->words, kLineWords, words);
+    for (uint32_t i = 0; i < u.op_count; ++i) {
+      const WordOp& op = record.ops[u.first_op + i];
+      words[op.word] = apply_op(words[op.word], op);
+    }
+    u.guard = make_guard(pool_.salt(), u.line_off, words, record.seq);
+  }
 }
 
 void Commit::flush_half(uint32_t half) noexcept {
@@ -381,6 +395,7 @@ Status Commit::make_durable() {
   reserve_ring(max_cells_);
   lane.record.strict = strict_;
   lane.record.seq = choose_seq();
+  compute_guards();
   append();
   ticket_ = pool_.domain().order(site::kCommitFence);
   fence_passed();
@@ -398,14 +413,11 @@ Status Commit::make_durable() {
 
 void Commit::apply_line(const LineUpdate& u) noexcept {
   GuardedLine* line = pool_.line(u.line_off);
-  uint64_t words[kLineWords];
-  for (uint64_t i = 0; i < kLineWords; ++i) words[i] = line->words[i];
   for (uint32_t i = 0; i < u.op_count; ++i) {
     const WordOp& op = lane_->record.ops[u.first_op + i];
-    words[op.word] = apply_op(words[op.word], op);
-    sync::store_release(&line->words[op.word], words[op.word]);
+    sync::store_release(&line->words[op.word], apply_op(line->words[op.word], op));
   }
-  sync::store_release(&line->guard, make_guard(pool_.salt(), u.line_off, words, lane_->record.seq));
+  sync::store_release(&line->guard, u.guard);
   pool_.domain().dirty(u.line_off, kLineBytes);
 }
 

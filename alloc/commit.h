@@ -105,6 +105,7 @@ class Commit {
   void flush_half(uint32_t half) noexcept;
   void fence_passed() noexcept;
   uint64_t choose_seq() noexcept;
+  void compute_guards() noexcept;
   void append() noexcept;
   Status make_durable();
   void apply() noexcept;

@@ -9,7 +9,6 @@
 namespace nacre::alloc {
 namespace {
 
-constexpr uint64_t kFirstSeq = 1;
 constexpr uint64_t kMinChunks = 4;
 
 void write_line(pmem::Domain& domain, Salt salt, uint64_t off, const uint64_t (&words)[kLineWords]) noexcept {
@@ -193,16 +192,24 @@ void heal_superblock(pmem::Domain& domain, Salt salt) noexcept {
   if (healed) domain.fence(site::kHealFence);
 }
 
+Status refuse_truncated(const pmem::Domain& domain, Salt salt) {
+  for (uint64_t off : kRootsLines) {
+    const auto* roots = domain.at<GuardedLine>(off);
+    if (line_intact(salt, off, *roots) && roots->words[kPoolBytesWord] > domain.size_bytes())
+      return Status::error(Code::corruption, "the pool has %llu bytes but its file only %llu: it was truncated",
+                           static_cast<unsigned long long>(roots->words[kPoolBytesWord]),
+                           static_cast<unsigned long long>(domain.size_bytes()));
+  }
+  return Code::ok;
+}
+
 Result<RootsView> read_roots(const pmem::Domain& domain, Salt salt) {
   for (uint64_t copy : {kSuperblockAOff, kSuperblockBOff}) {
     const uint64_t off = copy + kRootsLineOff;
     const auto* roots = domain.at<GuardedLine>(off);
     if (!line_intact(salt, off, *roots)) continue;
-    const uint64_t bytes = roots->words[kPoolBytesWord];
-    if (bytes > domain.size_bytes())
-      return Status::error(Code::corruption, "the pool has %llu bytes but its file only %llu: it was truncated",
-                           static_cast<unsigned long long>(bytes), static_cast<unsigned long long>(domain.size_bytes()));
-    return RootsView{off, bytes};
+    NACRE_TRY(refuse_truncated(domain, salt));
+    return RootsView{off, roots->words[kPoolBytesWord]};
   }
   return Status::error(Code::corruption, "both copies of the superblock's roots line are damaged");
 }

@@ -39,6 +39,10 @@ Result<SuperblockView> read_superblock(const pmem::Domain& domain, bool read_onl
 /// cut short, or damage. After recovery, by a writer. Nothing is written when both copies are sound.
 void heal_superblock(pmem::Domain& domain, Salt salt) noexcept;
 
+/// corruption if a roots line says that the pool is larger than its file. Asked before recovery, which writes, and
+/// again by read_roots.
+Status refuse_truncated(const pmem::Domain& domain, Salt salt);
+
 /// The offset of a sound copy of the roots line, after recovery, and the pool's size from it. corruption (both copies
 /// damaged, or the file was truncated).
 struct RootsView {

@@ -30,7 +30,10 @@ static_assert(sizeof(GuardedLine) == kLineBytes);
 static_assert(std::has_unique_object_representations_v<GuardedLine>);
 
 inline constexpr uint64_t kSeqBits = 48;
+/// What the lines of a new pool begin with.
+inline constexpr uint64_t kFirstSeq = 1;
 inline constexpr uint64_t kSeqMask = (uint64_t{1} << kSeqBits) - 1;
+inline constexpr uint64_t kCheckMask = 0x7fff;
 inline constexpr uint64_t kBusyBit = uint64_t{1} << 63;
 
 /// 32 bits drawn from the pool's identity, mixed into every check so that bytes of another pool never pass.

@@ -9,9 +9,12 @@
 //            | crc  | cells | lines | seq 48 | flags | fresh count | entries ... zero padding        |
 //
 //   entries  fresh   | offset/16 u40 | bytes varint | crc32c u32 |                    one-fence commits only
-//            line    | offset/64 u40 | seq - prev seq varint | op count u8 | ops ... |
+//            line    | offset/64 u40 | seq - prev seq varint | check u16 | op count u8 | ops ... |
 //            op      | u8 = word (bits 0..2) | kind (bits 3..4) | wide (bit 5) | operand |
 //                      kind set: u64; or, andnot: u64 if wide, else u8 = number of the one bit
+//
+// check is what the line's guard says after the commit (15 bits). Recovery writes it rather than one of its own making:
+// so a line with damage in a word that no record of its chain changes is still seen to be damaged.
 //
 // crc is CRC32C over the record from byte 4 to the end of its last cell, seeded with the pool's salt and the
 // offset of the cell it starts at (record_seed): a record read at another place, or of another pool, is no record.

@@ -6,7 +6,7 @@ namespace nacre::alloc {
 namespace {
 
 constexpr uint64_t kFreshEntryMax = 5 + 10 + 4;
-constexpr uint64_t kLineEntryMax = 5 + 7 + 1;
+constexpr uint64_t kLineEntryMax = 5 + 7 + 2 + 1;
 constexpr uint64_t kOpMax = 1 + 8;
 
 class Writer {
@@ -124,6 +124,7 @@ void encode_record(LogRecord& record, uint32_t seed, std::byte* buffer) noexcept
   for (const LineUpdate& u : record.updates) {
     w.raw(u.line_off / kLineBytes, 5);
     w.varint(record.seq - u.prev_seq);
+    w.raw(static_cast<uint16_t>(u.guard >> kSeqBits));
     w.raw(static_cast<uint8_t>(u.op_count));
     for (uint32_t i = 0; i < u.op_count; ++i) write_op(w, record.ops[u.first_op + i]);
   }
@@ -177,6 +178,9 @@ bool decode_record(const std::byte* cell, LogRecord& out) {
     const uint64_t delta = r.varint();
     if (delta == 0 || delta > out.seq) return false;
     u.prev_seq = out.seq - delta;
+    const uint64_t check = r.raw(2);
+    if ((check & ~kCheckMask) != 0) return false;
+    u.guard = check << kSeqBits | out.seq;
     u.op_count = static_cast<uint32_t>(r.raw(1));
     u.first_op = static_cast<uint32_t>(out.ops.size());
     for (uint32_t k = 0; k < u.op_count; ++k) {

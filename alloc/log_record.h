@@ -28,6 +28,7 @@ inline uint64_t apply_op(uint64_t old, const WordOp& op) noexcept {
 struct LineUpdate {
   uint64_t line_off;
   uint64_t prev_seq;
+  uint64_t guard;     // after the commit: check and seq
   uint32_t first_op;  // index into the ops of the same record
   uint32_t op_count;
 };

@@ -1,5 +1,6 @@
 #include "alloc/pool.h"
 
+#include <chrono>
 #include <cstdio>
 #include <utility>
 
@@ -11,7 +12,8 @@ namespace {
 
 constexpr uint32_t kIndexStripes = 1u << 16;  // one byte each: the table stays in the second-level cache
 constexpr uint32_t kSlabStripes = 1u << 12;
-constexpr int kReclaimRounds = 64;
+constexpr int kQuiesceRounds = 64;
+constexpr std::chrono::milliseconds kReclaimPatience{20};  // a reader may have lost its processor while pinned
 
 thread_local int t_preferred_lane = -1;
 
@@ -31,6 +33,7 @@ Pool::~Pool() = default;
 Result<std::unique_ptr<Pool>> Pool::open(std::unique_ptr<pmem::Domain> domain, const PoolOptions& options) {
   NACRE_ASSIGN(const SuperblockView view, read_superblock(*domain, options.read_only));
   const Salt salt = salt_of(view.identity_lo, view.identity_hi);
+  NACRE_TRY(refuse_truncated(*domain, salt));
   const Layout layout(view.geometry, domain->size_bytes());
   std::unique_ptr<Pool> pool(new Pool(std::move(domain), layout, salt, options));
   pool->identity_lo_ = view.identity_lo;
@@ -172,7 +175,8 @@ void Pool::retire_locked() noexcept {
 void Pool::reclaim() noexcept {
   sync::Backoff backoff;
   const uint64_t enough = epochs_.current() + 3;  // two advances for records, one more that retires for line memory
-  for (int round = 0; round < kReclaimRounds && epochs_.current() < enough; ++round) {
+  const auto give_up = std::chrono::steady_clock::now() + kReclaimPatience;
+  while (epochs_.current() < enough && std::chrono::steady_clock::now() < give_up) {
     advance_mutex_.lock();
     const bool moved = advance_locked(true);
     advance_mutex_.unlock();
@@ -200,7 +204,7 @@ WriterStop::~WriterStop() {
 
 Status Pool::quiesce() {
   sync::Backoff backoff;
-  for (int round = 0; round < kReclaimRounds; ++round) {
+  for (int round = 0; round < kQuiesceRounds; ++round) {
     NACRE_TRY(domain_->health());
     advance_mutex_.lock();
     const bool moved = advance_locked(true);

@@ -150,7 +150,7 @@ class Recovery {
         words[op.word] = apply_op(words[op.word], op);
       }
     std::copy_n(words, kLineWords, line->words);
-    line->guard = make_guard(salt_, off, words, top);
+    line->guard = chain.back().update->guard;  // not one made here: damage elsewhere in the line must stay visible
     domain_.flush(off, kLineBytes, site::kRecoverHomeFlush);  // changed or not: it may never have been fenced
     ++report_.lines_applied;
   }
@@ -160,7 +160,7 @@ class Recovery {
   // Its seq is at most one above the highest seq of all lanes, for all that its clock saw was durable; so each lane
   // is retired up to there. Written even when it says nothing new: the word that was read may not have been durable.
   void retire_everything(std::span<uint64_t> last_seqs) {
-    uint64_t floor = 0;
+    uint64_t floor = kFirstSeq;
     for (const LaneScan& scan : lanes_) floor = std::max(floor, scan.highest);
     ++floor;
     for (uint32_t lane = 0; lane < lanes_.size(); ++lane) {

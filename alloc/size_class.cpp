@@ -20,7 +20,7 @@ std::vector<ClassSpec> default_specs(const Geometry& g) {
   }
   for (uint32_t parts = g.chunk_bytes / kGeometricTop; parts >= 1;) {
     specs.push_back({static_cast<uint32_t>(align_down(g.chunk_bytes / parts, kUnitAlign))});
-    parts = std::min(parts - 1, parts * 8 / 9);
+    parts = std::min(parts - 1, (parts * 8 + 8) / 9);  // rounded up: no step wastes more
   }
   std::erase_if(specs, [&](const ClassSpec& s) { return s.unit_bytes > g.chunk_bytes; });
   return specs;

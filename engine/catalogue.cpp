@@ -55,7 +55,7 @@ Status Catalogue::read_node_header(uint64_t node_off, LineView& header) {
 
 Status Catalogue::read_entry(uint64_t line_off, const LineView& line, TableEntry& out) {
   const uint64_t head = line.words[kTableHead];
-  if (!table_head_clean(head)) return bad_catalogue(line_off);
+  if (!table_head_clean(head) || table_state(head) == TableState::free) return bad_catalogue(line_off);
   out.line_off = line_off;
   out.state = table_state(head);
   out.engine = table_engine(head);

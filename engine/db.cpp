@@ -80,21 +80,31 @@ std::optional<EngineKind> engine_from_name(std::string_view name) noexcept {
 }
 
 Db::Db(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
-Db::~Db() { (void)close(); }
+Db::~Db() {
+  try {
+    (void)close();
+  } catch (...) {  // no memory to close cleanly: the next open recovers
+  }
+}
 
 Result<std::unique_ptr<Db>> Db::open(const char* path, const Options& options) {
-  const bool creates = options.create_if_missing || options.error_if_exists;
-  if (options.read_only && creates)
-    return Status::error(Code::invalid_argument, "open: a pool cannot be made read-only; drop one of the options");
+  if (options.read_only && options.error_if_exists)
+    return Status::error(Code::invalid_argument, "open: read_only opens what is there, error_if_exists makes what is "
+                         "not; drop one of them");
+  const bool creates = !options.read_only && (options.create_if_missing || options.error_if_exists);
   if (creates && options.size_bytes < kMinPoolBytes)
     return Status::error(Code::invalid_argument, "open: a pool needs at least %llu bytes, %llu were asked for",
                          static_cast<unsigned long long>(kMinPoolBytes),
+                         static_cast<unsigned long long>(options.size_bytes));
+  if (creates && options.size_bytes > alloc::kMaxPoolBytes)
+    return Status::error(Code::invalid_argument, "open: a pool has at most %llu bytes, %llu were asked for",
+                         static_cast<unsigned long long>(alloc::kMaxPoolBytes),
                          static_cast<unsigned long long>(options.size_bytes));
   pmem::OpenRequest request;
   request.path = path;
   request.medium = medium_request(options.medium);
   request.access = options.read_only ? pmem::Access::read_only : pmem::Access::read_write;
-  request.create = options.create_if_missing || options.error_if_exists;
+  request.create = creates;
   request.must_create = options.error_if_exists;
   request.create_bytes = options.size_bytes;
   NACRE_ASSIGN(pmem::OpenedMedium opened, pmem::open_medium(request));
@@ -240,9 +250,7 @@ Status Db::drop_table(std::string_view name) {
   sync::Guard guard(impl_->mutex);
   NACRE_ASSIGN(const auto table, impl_->open_table(name, std::nullopt));
   if (table->kind() == EngineKind::hash) NACRE_TRY(static_cast<hash::HashTable&>(*table).drop());
-  const auto it = impl_->open_tables.find(name);
-  impl_->dropped_tables.push_back(it->second);  // a caller in another thread may still be in it
-  impl_->open_tables.erase(it);
+  impl_->open_tables.erase(impl_->open_tables.find(name));  // whoever is still in it holds a share of it
   return Code::ok;
 }
 

@@ -37,7 +37,6 @@ struct Db::Impl {
   bool was_clean = true;
   sync::Mutex mutex;  // the catalogue and the maps below; before every lock of the pool
   std::map<std::string, std::shared_ptr<Table>, std::less<>> open_tables;
-  std::vector<std::shared_ptr<Table>> dropped_tables;
   std::shared_ptr<Table> default_table;
 };
 

@@ -1,10 +1,27 @@
 #include "engine/hash/hash_engine.h"
 
+#include <new>
 #include <string>
 #include <utility>
 
 namespace nacre::engine::hash {
 namespace {
+
+/// Turns writers away for as long as it lives, unless keep() was called.
+class Closing {
+ public:
+  explicit Closing(HashTree& tree) noexcept : tree_(tree) { tree_.set_closed(true); }
+  ~Closing() {
+    if (!kept_) tree_.set_closed(false);
+  }
+  Closing(const Closing&) = delete;
+  Closing& operator=(const Closing&) = delete;
+  void keep() noexcept { kept_ = true; }
+
+ private:
+  HashTree& tree_;
+  bool kept_ = false;
+};
 
 /// Pulls a table segment by segment: each segment's pairs are copied when the cursor enters it, so that nothing is
 /// pinned between two calls. Values beyond the budget are looked up when their turn comes.
@@ -76,8 +93,12 @@ HashTable::HashTable(alloc::Pool& pool, Catalogue& catalogue, sync::Mutex& catal
 }
 
 void HashTable::install_tree(bool empty) {
-  trees_.push_back(std::make_unique<HashTree>(pool_, shape_, entry_.id, entry_.line_off, kTableRoot));
-  if (empty) trees_.back()->set_base_count(0);
+  install(std::make_unique<HashTree>(pool_, shape_, entry_.id, entry_.line_off, kTableRoot), empty);
+}
+
+void HashTable::install(std::unique_ptr<HashTree> tree, bool empty) {
+  if (empty) tree->set_base_count(0);
+  trees_.push_back(std::move(tree));
   tree_.store(trees_.back().get(), std::memory_order_release);
 }
 
@@ -154,34 +175,35 @@ Status HashTable::clear() {
   NACRE_TRY(gone());
   NACRE_TRY(pool_.writable());
   trees_.reserve(trees_.size() + 1);
-  HashTree& old_tree = tree();
-  old_tree.set_closed(true);
+  auto fresh = std::make_unique<HashTree>(pool_, shape_, entry_.id, entry_.line_off, kTableRoot);
+  Closing closing(tree());
   { alloc::WriterStop no_writer_is_left_in_the_old_tree(pool_); }
-  auto old = catalogue_.clear(entry_);
-  if (!old) {
-    old_tree.set_closed(false);
-    return old.status();
-  }
-  install_tree(true);
-  // The clear has happened and is durable. What cannot be freed now is freed at the next open.
-  (void)finish_drop(pool_, catalogue_, shape_, *old);
+  NACRE_ASSIGN(const TableEntry old, catalogue_.clear(entry_));
+  closing.keep();
+  install(std::move(fresh), true);  // allocates nothing
+  free_rest(old);
   return Code::ok;
 }
 
 Status HashTable::drop() {
   NACRE_TRY(pool_.writable());
-  HashTree& t = tree();
-  t.set_closed(true);
-  { alloc::WriterStop no_writer_is_left_in_the_table(pool_); }
-  if (const Status s = catalogue_.mark_dropping(entry_); !s.ok()) {
-    t.set_closed(false);
-    return s;
-  }
-  dropped_.store(true, std::memory_order_release);
   TableEntry entry = entry_;
   entry.state = TableState::dropping;
-  (void)finish_drop(pool_, catalogue_, shape_, entry);
+  Closing closing(tree());
+  { alloc::WriterStop no_writer_is_left_in_the_table(pool_); }
+  NACRE_TRY(catalogue_.mark_dropping(entry_));
+  closing.keep();
+  dropped_.store(true, std::memory_order_release);
+  free_rest(entry);
   return Code::ok;
+}
+
+// The clear or drop has happened and is durable. What cannot be freed now is freed at the next open.
+void HashTable::free_rest(const TableEntry& entry) noexcept {
+  try {
+    (void)finish_drop(pool_, catalogue_, shape_, entry);
+  } catch (const std::bad_alloc&) {
+  }
 }
 
 Status finish_drop(alloc::Pool& pool, Catalogue& catalogue, const Shape& shape, const TableEntry& entry) {

@@ -38,6 +38,8 @@ class HashTable final : public Table {
   template <class Op>
   Status write(Op&& op);
   void install_tree(bool empty);
+  void install(std::unique_ptr<HashTree> tree, bool empty);
+  void free_rest(const TableEntry& entry) noexcept;
 
   alloc::Pool& pool_;
   Catalogue& catalogue_;

@@ -46,6 +46,7 @@ Status HashTree::match_record(uint64_t slot, std::string_view key, bool& matches
 // ---- reading ----
 
 Status HashTree::get(std::string_view key, ValueFn fn) {
+  if (key.size() > kMaxKeyBytes) return Code::not_found;
   const KeyHash hash = hash_key(key);
   uint64_t entry;
   NACRE_TRY(directory_.find(hash.bits, entry));
@@ -159,6 +160,9 @@ Status HashTree::put(std::string_view key, std::string_view value) {
   if (key.size() > kMaxKeyBytes)
     return Status::error(Code::too_large, "put: the key has %zu bytes, at most %llu are possible", key.size(),
                          static_cast<unsigned long long>(kMaxKeyBytes));
+  if (value.size() > kMaxValueBytes)  // before the sum, which would wrap
+    return Status::error(Code::too_large, "put: the value has %zu bytes, at most %llu are possible", value.size(),
+                         static_cast<unsigned long long>(kMaxValueBytes));
   const uint64_t bytes = record_bytes(key.size(), value.size());
   const KeyHash hash = hash_key(key);
   for (;;) {
@@ -186,9 +190,10 @@ Status HashTree::put(std::string_view key, std::string_view value) {
         }
         commit.set_word(p.slot_line_off, p.slot_word,
                         (p.slot_displaced ? kDisplaced : 0) | hash.tag | off / alloc::kUnitAlign);
-        NACRE_TRY(commit.publish());  // 3. durable, then visible
-        if (!p.found) add_count(1);
-        return Code::ok;
+        // 3. durable, then visible. Counted while the lane is held: recount() must see both or neither.
+        return commit.publish([&] {
+          if (!p.found) add_count(1);
+        });
       }
       full_segment = p.segment_off;
     }
@@ -197,6 +202,7 @@ Status HashTree::put(std::string_view key, std::string_view value) {
 }
 
 Status HashTree::remove(std::string_view key) {
+  if (key.size() > kMaxKeyBytes) return Code::not_found;  // put refuses it; the bytes are not even looked at
   const KeyHash hash = hash_key(key);
   alloc::Commit commit(pool_);
   NACRE_TRY(commit.begin());
@@ -213,9 +219,7 @@ Status HashTree::remove(std::string_view key) {
   }
   // A line without another zero word may have been full once: keys may be displaced from it.
   commit.set_word(p.slot_line_off, p.slot_word, p.line_has_zero ? 0 : kTombstone);
-  NACRE_TRY(commit.publish());
-  add_count(-1);
-  return Code::ok;
+  return commit.publish([&] { add_count(-1); });
 }
 
 Status HashTree::make_room(const KeyHash& hash, uint64_t segment_off) {

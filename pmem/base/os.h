@@ -41,6 +41,7 @@ void set_fault_hook(FaultHook hook) noexcept;
 
 struct FileInfo {
   uint64_t size_bytes = 0;
+  uint64_t allocated_bytes = 0;  ///< less than size_bytes if the file has holes
   uint64_t link_count = 0;
   bool regular = false;
   bool directory = false;
@@ -73,6 +74,8 @@ int madvise(void* address, uint64_t bytes, int advice) noexcept;
 enum class LockKind : uint8_t { shared, exclusive };
 /// Locks the whole file for this open file description, without waiting: EAGAIN when somebody else has it.
 int lock_file(int fd, LockKind kind) noexcept;
+/// Gives the lock back at once, also when a forked child still has the descriptor.
+void unlock_file(int fd) noexcept;
 /// Notes this process as a holder of `fd`'s lock, for lock_holder(). Best effort.
 void announce_holder(int fd, LockKind kind) noexcept;
 /// The id of another process that announced itself as a holder; 0 if none is known.

@@ -57,6 +57,7 @@ int run_io(Call call, uint64_t bytes, uint64_t* done, Move move) noexcept {
 
 FileInfo to_info(const struct stat& st) noexcept {
   return {.size_bytes = static_cast<uint64_t>(st.st_size),
+          .allocated_bytes = static_cast<uint64_t>(st.st_blocks) * 512,
           .link_count = static_cast<uint64_t>(st.st_nlink),
           .regular = S_ISREG(st.st_mode),
           .directory = S_ISDIR(st.st_mode)};
@@ -197,6 +198,12 @@ int lock_file(int fd, LockKind kind) noexcept {
     return ::fcntl(fd, F_OFD_SETLK, &record);
   });
   return error == EACCES ? EAGAIN : error;
+}
+
+void unlock_file(int fd) noexcept {
+  struct flock record = lock_record(LockKind::exclusive, 0, kLockedBytes);
+  record.l_type = F_UNLCK;
+  (void)::fcntl(fd, F_OFD_SETLK, &record);
 }
 
 void announce_holder(int fd, LockKind kind) noexcept {

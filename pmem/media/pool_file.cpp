@@ -33,6 +33,7 @@ PoolFile::~PoolFile() {
   // Under the lock still, so that nobody else's pool is hit.
   if (undo_ == Undo::remove_it) (void)os::unlink(path_.c_str());
   if (undo_ == Undo::empty_it) (void)os::ftruncate(fd_, 0);
+  os::unlock_file(fd_);
   (void)os::close(fd_);
 }
 
@@ -133,7 +134,17 @@ Status PoolFile::examine(const OpenRequest& request, bool* orphaned) {
   // Another creator may have filled the file we made, before we got the lock.
   undo_ = Undo::nothing;
   size_bytes_ = align_down(info.size_bytes, kPageBytes);
-  return Code::ok;
+  return is_writer(request) && info.allocated_bytes < info.size_bytes ? fill_holes(info.size_bytes) : Status();
+}
+
+// A sparse copy of a pool: a store into a hole on a full file system would be SIGBUS.
+Status PoolFile::fill_holes(uint64_t bytes) {
+  const int error = os::fallocate(fd_, 0, bytes);
+  if (error == 0) return Code::ok;
+  const bool full = error == ENOSPC || error == EFBIG || error == EDQUOT;
+  return Status::system_error(full ? Code::out_of_space : Code::io_error, error,
+                              "open '%s': the file has holes, and filling its %llu bytes failed", path_.c_str(),
+                              static_cast<ull>(bytes));
 }
 
 Status PoolFile::allocate(uint64_t bytes) {

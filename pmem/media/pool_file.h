@@ -45,6 +45,7 @@ class PoolFile {
   Status lock(const OpenRequest& request);
   Status examine(const OpenRequest& request, bool* orphaned);
   Status allocate(uint64_t bytes);
+  Status fill_holes(uint64_t bytes);
 
   int fd_ = -1;
   std::string path_;

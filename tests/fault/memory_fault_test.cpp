@@ -171,12 +171,12 @@ TEST_CASE("a failed allocation while a slab was made lost its chunk until the ne
 
 // Hidden, for it never ended: a clear that failed left the table closed, and every later put waits for it to
 // open.
-TEST_CASE("every failed allocation in clear", "[.]") {
+TEST_CASE("every failed allocation in clear") {
   REQUIRE(sweep_all({"clear", 60, [](Db& db) { return db.default_table()->clear(); }}) > 10);
 }
 
 // Hidden, for it ends the process: the destructor closes, and lets bad_alloc out.
-TEST_CASE("every failed allocation in the destructor of a Db", "[.]") {
+TEST_CASE("every failed allocation in the destructor of a Db") {
   const ImagePtr image = make_image(1 << 20);
   for (int64_t k = 0;; ++k) {
     auto db = k == 0 ? make_db(image) : open_db(image);

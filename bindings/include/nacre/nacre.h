@@ -68,7 +68,7 @@ NACRE_API void nacre_options_delete(nacre_options *options);
 NACRE_API int nacre_options_set_create_if_missing(nacre_options *options, int on);
 /* NACRE_EXISTS if the file is there (default 0). */
 NACRE_API int nacre_options_set_error_if_exists(nacre_options *options, int on);
-/* Never write to the file; several read-only handles may share a pool (default 0). */
+/* Never write to the file, nor make it; several read-only handles may share a pool (default 0). */
 NACRE_API int nacre_options_set_read_only(nacre_options *options, int on);
 /* Size in bytes of a pool to be made (default 1 GiB, least 1 MiB); ignored for an existing one. */
 NACRE_API int nacre_options_set_size(nacre_options *options, uint64_t bytes);

@@ -113,8 +113,8 @@ TEST_CASE("golden: the log record of one put, byte for byte") {
   const std::byte* cell = p.image()->data() + p->layout().cell_off(lane.number, lane.pos - 1);
   uint64_t words[8];
   std::memcpy(words, cell, 64);
-  const uint64_t want[8] = {0x000200017d91de2f, 0x0100000000000005, 0x0cd2640000000600, 0x020000000140a94e,
-                            0x0000000060000001, 0x0400000001040000, 0x0000000000000801, 0x0000000000000000};
+  const uint64_t want[8] = {0x00020001be077f90, 0x0100000000000006, 0x0cd2640000000600, 0x020000000140a94e,
+                            0x00006000000167a1, 0x0000010400000000, 0x0000080163830500, 0x0000000000000000};
   for (int i = 0; i < 8; ++i) CHECK(words[i] == want[i]);
 }
 

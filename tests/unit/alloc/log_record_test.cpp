@@ -32,7 +32,8 @@ LogRecord random_record(Random& random) {
                        static_cast<uint32_t>(random.next())});
   for (uint64_t n = random.below(12); n > 0; --n) {
     LineUpdate u{random.below(uint64_t{1} << 38) * 64, random.below(r.seq),
-                 static_cast<uint32_t>(r.ops.size()), static_cast<uint32_t>(random.below(8))};
+                 random.below(kCheckMask + 1) << kSeqBits | r.seq, static_cast<uint32_t>(r.ops.size()),
+                 static_cast<uint32_t>(random.below(8))};
     for (uint32_t i = 0; i < u.op_count; ++i) r.ops.push_back(random_op(random));
     r.updates.push_back(u);
   }
@@ -52,6 +53,7 @@ bool same(const LogRecord& a, const LogRecord& b) {
          a.fresh[i].crc == b.fresh[i].crc;
   for (size_t i = 0; ok && i < a.updates.size(); ++i)
     ok = a.updates[i].line_off == b.updates[i].line_off && a.updates[i].prev_seq == b.updates[i].prev_seq &&
+         a.updates[i].guard >> kSeqBits == b.updates[i].guard >> kSeqBits &&
          a.updates[i].first_op == b.updates[i].first_op && a.updates[i].op_count == b.updates[i].op_count;
   for (size_t i = 0; ok && i < a.ops.size(); ++i)
     ok = a.ops[i].word == b.ops[i].word && a.ops[i].kind == b.ops[i].kind &&
@@ -89,7 +91,7 @@ TEST_CASE("the bound is met by the largest numbers: full varints, wide operation
   LogRecord r;
   r.seq = kSeqMask;
   r.fresh.push_back({(uint64_t{1} << 44) - 16, ~uint64_t{0}, 1});
-  r.updates.push_back({((uint64_t{1} << 40) - 1) * 64, 0, 0, 7});
+  r.updates.push_back({((uint64_t{1} << 40) - 1) * 64, 0, 0, 0, 7});
   for (uint8_t w = 0; w < 7; ++w) r.ops.push_back({w, OpKind::clear_bits, 3});
   std::vector<std::byte> cells(bound(r) * kLineBytes);
   encode_record(r, kSeed, cells.data());
@@ -103,9 +105,9 @@ TEST_CASE("a put's record is one cell: header, two lines, one slot word, two bit
   LogRecord r;
   r.seq = 1u << 20;
   r.strict = true;
-  r.updates.push_back({64 * 1000, (1u << 20) - 70, 0, 1});
+  r.updates.push_back({64 * 1000, (1u << 20) - 70, 0, 0, 1});
   r.ops.push_back({3, OpKind::set, 0x8000'1234'5678'9abc});
-  r.updates.push_back({64 * 2000, (1u << 20) - 3, 1, 2});
+  r.updates.push_back({64 * 2000, (1u << 20) - 3, 0, 1, 2});
   r.ops.push_back({1, OpKind::clear_bits, 1u << 7});
   r.ops.push_back({4, OpKind::set_bits, 1u << 9});
   std::vector<std::byte> cells(bound(r) * kLineBytes);

@@ -1,5 +1,8 @@
 // Recovery on images made by hand: which records count, where a chain ends, what is refused.
 #include <catch2/catch.hpp>
+
+#include <array>
+#include <map>
 #include <cstring>
 #include <utility>
 
@@ -23,6 +26,9 @@ struct Change {
 
 class HandMade {
  public:
+  /// What each line holds as of each seq, for the guards that records carry.
+  std::map<std::pair<uint64_t, uint64_t>, std::array<uint64_t, kLineWords>> content;
+
   HandMade() : image(formatted_image()), layout(small_geometry(), image->size_bytes()), salt(salt_of(1, 2)) {}
 
   /// A guarded line as if commit `seq` had left it.
@@ -31,6 +37,7 @@ class HandMade {
     std::memset(l, 0, sizeof *l);
     l->words[0] = word0;
     l->guard = make_guard(salt, off, l->words, seq);
+    content[{off, seq}] = {word0};
   }
   uint64_t word(uint64_t off, uint32_t w = 0) const { return image->at<GuardedLine>(off)->words[w]; }
   uint64_t seq(uint64_t off) const { return guard_seq(image->at<GuardedLine>(off)->guard); }
@@ -43,7 +50,11 @@ class HandMade {
     r.strict = strict;
     r.fresh = fresh;
     for (const Change& c : changes) {
-      r.updates.push_back({c.line_off, c.prev_seq, static_cast<uint32_t>(r.ops.size()), 1});
+      std::array<uint64_t, kLineWords> words = content[{c.line_off, c.prev_seq}];
+      words[c.op.word] = apply_op(words[c.op.word], c.op);
+      content[{c.line_off, record_seq}] = words;
+      r.updates.push_back({c.line_off, c.prev_seq, make_guard(salt, c.line_off, words.data(), record_seq),
+                           static_cast<uint32_t>(r.ops.size()), 1});
       r.ops.push_back(c.op);
     }
     std::vector<std::byte> buffer(max_record_cells(fresh.size(), r.updates.size(), r.ops.size()) *
@@ -271,7 +282,7 @@ TEST_CASE("retired records are home, or never counted: they are not looked at") 
 // Torn, it is not seen; completed later by a word of a record stored over it, it must not count. Its seq is
 // one above that of the lines it names, and the lines of a new pool begin with seq 1 though no record says
 // so.
-TEST_CASE("the first record of a new pool, torn, is retired although it cannot be seen", "[!shouldfail]") {
+TEST_CASE("the first record of a new pool, torn, is retired although it cannot be seen") {
   HandMade h;
   const uint64_t line = h.layout.bitmap_line_off(0, 0);
   REQUIRE(h.seq(line) == 1);
