@@ -174,8 +174,8 @@ class Pool:
             newest = max(records, default=0)
             for seq, (strict, fresh, updates) in records.items():
                 if strict or seq <= seal & SEQ_MASK or seq < newest or all(map(self.fresh_is_there, fresh)):
-                    for line_off, prev, ops in updates:
-                        links.setdefault(line_off, []).append((seq, prev, ops))
+                    for line_off, prev, check, ops in updates:
+                        links.setdefault(line_off, []).append((seq, prev, check, ops))
         self.recovered_lines = sum(self.apply_chain(off, chain) for off, chain in links.items())
 
     def scan_lane(self, cells_off, retired):
@@ -215,13 +215,13 @@ class Pool:
         fresh = [(number(5) * 16, varint(), number(4)) for _ in range(fresh_count)]
         updates = []
         for _ in range(lines):
-            line_off, prev, ops = number(5) * LINE, seq - varint(), []
+            line_off, prev, check, ops = number(5) * LINE, seq - varint(), number(2), []
             for _ in range(number(1)):
                 head = number(1)
                 word, kind, wide = head & 7, head >> 3 & 3, head >> 5 & 1
                 operand = number(8) if kind == 0 or wide else 1 << number(1)
                 ops.append((word, kind, operand))
-            updates.append((line_off, prev, ops))
+            updates.append((line_off, prev, check, ops))
         if at > len(record) or any(record[at:]):
             raise Damaged(f"log record {seq} does not parse")
         return bool(flags & 1), fresh, updates
@@ -242,10 +242,10 @@ class Pool:
         end = chain[-1][0]
         if guard & SEQ_MASK > end:
             return 0
-        for _, _, ops in chain[first:]:
+        for _, _, _, ops in chain[first:]:
             for word, kind, operand in ops:
                 words[word] = operand if kind == 0 else words[word] | operand if kind == 1 else words[word] & ~operand
-        struct.pack_into("<8Q", self.image, off, *words, make_guard(self.salt, off, words, end))
+        struct.pack_into("<8Q", self.image, off, *words, chain[-1][2] << 48 | end)
         return 1
 
     # ---- classes, chunks, units ----

@@ -300,6 +300,9 @@ TEST_CASE("what is no pool is refused with its own code") {
   REQUIRE_FALSE(files::exists(path));
   Options both = file_options(1 << 20);
   both.read_only = true;
+  REQUIRE(open_status(path, both) == Code::not_found);  // read-only never makes a pool
+  REQUIRE_FALSE(files::exists(path));
+  both.error_if_exists = true;
   REQUIRE(open_status(path, both) == Code::invalid_argument);
   {
     auto db = Db::open(path.c_str(), file_options(1 << 20));
