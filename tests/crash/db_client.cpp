@@ -162,7 +162,8 @@ class DbStore final : public Store {
       if (seen != pairs.size()) return "a key is seen twice in a scan";
       for (const auto& [key, value] : pairs) {
         bool same = false;
-        if (!(*table)->get(key, [&](std::string_view v) { same = v == value; }).ok() || !same)
+        const std::string_view want = value;
+        if (!(*table)->get(key, [&](std::string_view v) { same = v == want; }).ok() || !same)
           return "get does not find what the scan saw: " + key;
       }
       const auto count = (*table)->count();
