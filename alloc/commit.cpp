@@ -121,6 +121,7 @@ class Commit::Inner {
     commit.apply();
     lane_.applied_seq.store(lane_.last_seq, std::memory_order_release);
     lane_.commits.fetch_add(1, std::memory_order_relaxed);
+    lane_.cells.fetch_add(lane_.record.cells, std::memory_order_relaxed);
     return Code::ok;
   }
   bool broken() const noexcept { return commit.broken_; }

@@ -34,6 +34,7 @@ Result<std::unique_ptr<Pool>> Pool::open(std::unique_ptr<pmem::Domain> domain, c
   NACRE_ASSIGN(const SuperblockView view, read_superblock(*domain, options.read_only));
   const Salt salt = salt_of(view.identity_lo, view.identity_hi);
   NACRE_TRY(refuse_truncated(*domain, salt));
+  if (!options.read_only) NACRE_TRY(domain->fill_holes());
   const Layout layout(view.geometry, domain->size_bytes());
   std::unique_ptr<Pool> pool(new Pool(std::move(domain), layout, salt, options));
   pool->identity_lo_ = view.identity_lo;

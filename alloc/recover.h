@@ -16,7 +16,6 @@ struct RecoveryReport {
   uint64_t valid_records = 0;
   uint64_t counted_records = 0;
   uint64_t lines_applied = 0;
-  bool was_dirty = false;
 };
 
 /// Recovers; `last_seqs` (one per lane) receives where each lane's clock goes on. corruption if a lane header or a

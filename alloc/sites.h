@@ -1,5 +1,5 @@
 // Every flush and fence of this layer, by name. The crash explorer switches them off one at a time; a new site goes
-// here, into `all`, and must be seen to be killed.
+// here, into `kAll`, and must be seen to be killed.
 #pragma once
 
 #include <array>

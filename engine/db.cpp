@@ -109,7 +109,7 @@ Result<std::unique_ptr<Db>> Db::open(const char* path, const Options& options) {
   request.create_bytes = options.size_bytes;
   NACRE_ASSIGN(pmem::OpenedMedium opened, pmem::open_medium(request));
   auto db = open_domain(std::move(opened.domain), options, opened.created);
-  if (!db && path != nullptr) return name_the_pool(path, db.status());
+  if (!db && path != nullptr && *path != '\0') return name_the_pool(path, db.status());
   return db;
 }
 
@@ -215,7 +215,8 @@ Status Db::close() {
 // A clean end: counts and state are stored, then every commit is made home, so that the next open recovers nothing.
 Status Db::Impl::stop() {
   default_table.reset();
-  if (options.read_only || !pool->writable().ok()) return Code::ok;
+  if (options.read_only) return Code::ok;
+  if (!pool->writable().ok()) return pool->domain().health();  // nothing more can be written; the next open recovers
   NACRE_ASSIGN(const auto entries, catalogue.list());
   for (const TableEntry& e : entries) {
     if (e.state != TableState::live) continue;

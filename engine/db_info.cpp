@@ -110,7 +110,7 @@ Result<std::vector<Figure>> Db::check() {
       for (const TableEntry& e : *entries) {
         hash::HashTree tree(pool, impl_->shape, e.id, e.line_off, kTableRoot);
         const uint64_t live = tree.check(check);
-        keys += live;
+        if (e.state == TableState::live) keys += live;
         uint64_t known;
         const auto it = impl_->open_tables.find(e.name);
         if (e.state == TableState::live && it != impl_->open_tables.end() && it->second->kind() == EngineKind::hash &&

@@ -1,10 +1,10 @@
 // The record: one key and its value, immutable once published, a sealed range (alloc/sealed_range.h).
 //
-//   0        4          7       8            14      16             24
-//   | crc32c | key_len  | flags | value_len  | table | expiry u64 ms | key ... | value ...
-//     u32      u24        u8      u48          u16     only if kRecordExpiry
+//   0        4          7       8            14      16
+//   | crc32c | key_len  | flags | value_len  | table | key ... | value ...
+//     u32      u24        u8      u48          u16
 //
-// flags: bits 0..2 kind, bit 3 expiry follows, the rest zero; unknown ones are refused. crc covers everything behind
+// flags: bits 0..2 kind; bit 3 will say that an expiry follows, and is refused today like all others. crc covers everything behind
 // it, salted with the pool's identity and the record's own offset.
 #pragma once
 

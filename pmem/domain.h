@@ -124,6 +124,10 @@ class Domain {
   /// called: whoever formats the pool calls it once the pool is sound.
   virtual void keep_created() noexcept {}
 
+  /// Gives a file with holes (a sparse copy of a pool) real blocks, for a store into a hole on a full file system is
+  /// SIGBUS. A writer calls it once it knows that the file is a pool. out_of_space, io_error.
+  virtual Status fill_holes() noexcept { return Code::ok; }
+
   Counters thread_counters() const noexcept;  ///< of the calling thread (index)
   Counters total_counters() const noexcept;   ///< of all threads; exact when they are quiet
 

@@ -118,6 +118,7 @@ Status SegmentSplit::run() {
     NACRE_TRY(commit.allocate(shape_.segment_bytes(), alloc::UnitUse::lines, left_off));
     if (!rebuild_) NACRE_TRY(commit.allocate(shape_.segment_bytes(), alloc::UnitUse::lines, right_off));
     if (child_node_) NACRE_TRY(commit.allocate(shape_.dir_node_bytes(), alloc::UnitUse::lines, node_off));
+    if (tree_.closed()) return Code::stopped;  // again: allocate may have let go of lane and pin
     const bool rebuild = rebuild_, child_node = child_node_;
     const uint32_t depth = depth_;
     NACRE_TRY(look());

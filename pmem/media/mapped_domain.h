@@ -49,6 +49,7 @@ class MappedDomain : public Domain {
         range_(std::move(range)) {}
 
   void keep_created() noexcept override { file_.keep(); }
+  Status fill_holes() noexcept override { return file_.fill_holes(); }
 
  protected:
   const PoolFile& file() const noexcept { return file_; }

@@ -134,17 +134,21 @@ Status PoolFile::examine(const OpenRequest& request, bool* orphaned) {
   // Another creator may have filled the file we made, before we got the lock.
   undo_ = Undo::nothing;
   size_bytes_ = align_down(info.size_bytes, kPageBytes);
-  return is_writer(request) && info.allocated_bytes < info.size_bytes ? fill_holes(info.size_bytes) : Status();
+  has_holes_ = is_writer(request) && info.allocated_bytes < info.size_bytes;
+  return Code::ok;
 }
 
-// A sparse copy of a pool: a store into a hole on a full file system would be SIGBUS.
-Status PoolFile::fill_holes(uint64_t bytes) {
-  const int error = os::fallocate(fd_, 0, bytes);
-  if (error == 0) return Code::ok;
+Status PoolFile::fill_holes() noexcept {
+  if (!has_holes_) return Code::ok;
+  const int error = os::fallocate(fd_, 0, size_bytes_);
+  if (error == 0) {
+    has_holes_ = false;
+    return Code::ok;
+  }
   const bool full = error == ENOSPC || error == EFBIG || error == EDQUOT;
   return Status::system_error(full ? Code::out_of_space : Code::io_error, error,
                               "open '%s': the file has holes, and filling its %llu bytes failed", path_.c_str(),
-                              static_cast<ull>(bytes));
+                              static_cast<ull>(size_bytes_));
 }
 
 Status PoolFile::allocate(uint64_t bytes) {

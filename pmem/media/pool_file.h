@@ -20,10 +20,14 @@ class PoolFile {
     std::swap(fd_, other.fd_);
     std::swap(path_, other.path_);
     std::swap(size_bytes_, other.size_bytes_);
+    std::swap(has_holes_, other.has_holes_);
     std::swap(undo_, other.undo_);
     return *this;
   }
   ~PoolFile();
+
+  /// See Domain::fill_holes.
+  Status fill_holes() noexcept;
 
   /// Errors as open_medium.
   static Result<PoolFile> open(const OpenRequest& request);
@@ -45,11 +49,11 @@ class PoolFile {
   Status lock(const OpenRequest& request);
   Status examine(const OpenRequest& request, bool* orphaned);
   Status allocate(uint64_t bytes);
-  Status fill_holes(uint64_t bytes);
 
   int fd_ = -1;
   std::string path_;
   uint64_t size_bytes_ = 0;
+  bool has_holes_ = false;
   Undo undo_ = Undo::nothing;
 };
 

@@ -27,7 +27,7 @@ extern "C" {
 typedef enum nacre_status {
   NACRE_OK = 0,
   NACRE_NOT_FOUND = 1,        /* an answer: the key, table or file is not there */
-  NACRE_EXISTS = 2,           /* the table or pool is there already */
+  NACRE_EXISTS = 2,           /* the pool is there already */
   NACRE_STOPPED = 3,          /* the callback returned non-zero */
   NACRE_INVALID_ARGUMENT = 4, /* the call is wrong; nothing was changed */
   NACRE_BAD_HANDLE = 5,       /* null, closed, foreign or twice-closed handle */
@@ -94,7 +94,8 @@ NACRE_API int nacre_close(nacre_db *db);
 /* Calls fn for each figure of the handle: counters, sizes, medium. `text` is null when the figure is the number
  * `value`. A non-zero return stops (NACRE_STOPPED). */
 typedef int nacre_figure_fn(const char *name, uint64_t value, const char *text, void *arg);
-/* Counters since open: fences, flushed lines and bytes, commits, puts, gets ... */
+/* Counters since open: fences, flushed lines and bytes, commits, log cells, epoch advances; and what the open
+ * recovered. */
 NACRE_API int nacre_stats(nacre_db *db, nacre_figure_fn *fn, void *arg);
 /* What the pool is: format version, identity, medium, geometry, space by use, tables. */
 NACRE_API int nacre_info(nacre_db *db, nacre_figure_fn *fn, void *arg);
