@@ -1,7 +1,6 @@
 #include "alloc/commit.h"
 
 #include <algorithm>
-#include <cstring>
 #include <utility>
 
 #include "alloc/heap_layout.h"
@@ -11,12 +10,31 @@ namespace nacre::alloc {
 namespace {
 
 constexpr uint64_t kSeqReserve = 1u << 20;   // seqs below the end at which commits are refused
-constexpr uint64_t kAdvanceEveryFrees = 128; // an advance costs about one fence: under 1 % of a fence a free
+constexpr uint64_t kAdvanceEveryFrees = 512; // an advance costs a fence and a system call: 1 % of a free's time
 constexpr uint64_t kRetireLimboUnits = 16;   // units of line memory waiting before a retire advance is due
 
-void sort_unique(std::vector<uint32_t>& v) {
-  std::sort(v.begin(), v.end());
-  v.erase(std::unique(v.begin(), v.end()), v.end());
+constexpr uint64_t kPrefetchBytes = 4 * kLineBytes;
+constexpr std::ptrdiff_t kFewUnsorted = 8;
+constexpr uint64_t kFlushAtOnceBytes = 4096; // fresh ranges from here on are written back while the commit goes on
+
+/// The many lines of a segment come in order but for a few.
+[[gnu::noinline]] void sort_unique_many(ReservedVector<uint32_t>& v) noexcept {
+  if (uint32_t* sorted = std::is_sorted_until(v.begin(), v.end()); v.end() - sorted <= kFewUnsorted)
+    for (; sorted != v.end(); ++sorted) std::rotate(std::upper_bound(v.begin(), sorted, *sorted), sorted, sorted + 1);
+  else
+    std::sort(v.begin(), v.end());
+  v.truncate(static_cast<size_t>(std::unique(v.begin(), v.end()) - v.begin()));
+}
+
+/// Ascending, each once. Most commits have one or two.
+inline void sort_unique(ReservedVector<uint32_t>& v) noexcept {
+  if (v.size() > 2) [[unlikely]]
+    return sort_unique_many(v);
+  if (v.size() < 2 || v[0] < v[1]) return;
+  if (v[0] == v[1])
+    v.truncate(1);
+  else
+    std::swap(v[0], v[1]);
 }
 
 }  // namespace
@@ -31,11 +49,12 @@ Commit::~Commit() {
 
 Status Commit::begin() {
   NACRE_TRY(pool_.writable());
-  NACRE_TRY(pool_.domain().health());
   if (lane_ != nullptr) return Status::error(Code::internal, "commit: begun twice");
   NACRE_TRY(pool_.epochs().pin());
   pinned_ = true;
   take_lane();
+  if (!lane_->ready) [[unlikely]]
+    lane_->make_ready();
   if (lane_->last_seq > kSeqMask - kSeqReserve) {
     release();
     return Status::error(Code::limit, "commit: the pool's 48-bit sequence numbers are used up; dump it and load the "
@@ -70,8 +89,12 @@ Status Commit::allocate(uint64_t bytes, UnitUse use, uint64_t& off) {
   lane_->allocated.reserve(lane_->allocated.size() + 1);
   UnitRef unit;
   NACRE_TRY(allocate_unit(class_id, unit));
-  lane_->allocated.push_back(unit);
+  lane_->allocated.push(unit);
   off = unit.off();
+  // The next commit of this kind is likely to get the next unit: its lines come into the cache meanwhile.
+  const uint64_t unit_bytes = unit.slab->unit_bytes();
+  for (uint64_t at = 0; at < std::min(unit_bytes, kPrefetchBytes); at += kLineBytes)
+    __builtin_prefetch(pool_.at<std::byte>(off + unit_bytes + at), 1);
   return Code::ok;
 }
 
@@ -99,6 +122,8 @@ class Commit::Inner {
       : commit(outer.pool_),
         lane_(*outer.lane_),
         record_(std::exchange(lane_.record, {})),
+        room_lines_(std::exchange(lane_.room_lines, 0)),
+        room_ops_(std::exchange(lane_.room_ops, 0)),
         allocated_(std::exchange(lane_.allocated, {})),
         freed_(std::exchange(lane_.freed, {})) {
     commit.lane_ = &lane_;
@@ -107,6 +132,8 @@ class Commit::Inner {
     commit.unlock();
     commit.lane_ = nullptr;  // the lane and the pin are the outer's
     lane_.record = std::move(record_);
+    lane_.room_lines = room_lines_;
+    lane_.room_ops = room_ops_;
     lane_.allocated = std::move(allocated_);
     lane_.freed = std::move(freed_);
   }
@@ -117,11 +144,10 @@ class Commit::Inner {
   Status publish_word(uint64_t line_off, uint32_t word, uint64_t value) {
     NACRE_TRY(commit.lock(std::span(&line_off, 1), 1, 1));
     commit.set_word(line_off, word, value);
-    NACRE_TRY(commit.make_durable());
-    commit.apply();
+    NACRE_TRY(commit.make_visible());
     lane_.applied_seq.store(lane_.last_seq, std::memory_order_release);
-    lane_.commits.fetch_add(1, std::memory_order_relaxed);
-    lane_.cells.fetch_add(lane_.record.cells, std::memory_order_relaxed);
+    Lane::bump(lane_.commits, 1);
+    Lane::bump(lane_.cells, lane_.record.cells);
     return Code::ok;
   }
   bool broken() const noexcept { return commit.broken_; }
@@ -130,8 +156,9 @@ class Commit::Inner {
   Commit commit;
   Lane& lane_;
   LogRecord record_;
-  std::vector<UnitRef> allocated_;
-  std::vector<Lane::Freed> freed_;
+  uint64_t room_lines_, room_ops_;
+  ReservedVector<UnitRef> allocated_;
+  ReservedVector<Lane::Freed> freed_;
 };
 
 // A new slab is a commit of one line: a crash after it leaves an empty slab, which is no leak.
@@ -155,6 +182,7 @@ Status Commit::repin_and_reclaim() {
   Lane* old = std::exchange(lane_, nullptr);
   auto allocated = std::exchange(old->allocated, {});
   LogRecord record = std::exchange(old->record, {});
+  old->room_lines = old->room_ops = 0;
   pool_.release_lane(*old);
   pool_.epochs().unpin();
   pinned_ = false;
@@ -164,20 +192,30 @@ Status Commit::repin_and_reclaim() {
   take_lane();
   lane_->allocated = std::move(allocated);
   lane_->record = std::move(record);
+  lane_->room_lines = lane_->room_ops = 0;
+  if (!lane_->ready) lane_->make_ready();
   return s;
 }
 
 // ---- step 1: fresh bytes ----
 
+// Short ranges of the one-fence form are written back together with the log record, right before the fence: any locked
+// instruction after a write-back (taking a lock, say) waits for it as long as a fence does.
 void Commit::flush_fresh(uint64_t off, uint64_t bytes, uint32_t crc, const pmem::Site& site) {
-  lane_->record.fresh.push_back({off, bytes, crc});
-  pool_.domain().flush(off, bytes, site);
+  const bool later = !strict_ && bytes < kFlushAtOnceBytes;
+  lane_->record.fresh.push_back({off, bytes, crc, later ? &site : nullptr});
+  if (!later) pool_.domain().flush(off, bytes, site);
 }
 
 void Commit::flush_fresh_lines(uint64_t off, uint64_t bytes, const pmem::Site& site) {
   strict_ = true;
-  lane_->record.fresh.push_back({off, bytes, 0});
+  lane_->record.fresh.push_back({off, bytes, 0, nullptr});
   pool_.domain().flush(off, bytes, site);
+}
+
+inline void Commit::flush_owed() noexcept {
+  for (FreshRange& f : lane_->record.fresh)
+    if (const pmem::Site* site = std::exchange(f.unflushed, nullptr)) pool_.domain().flush(f.off, f.bytes, *site);
 }
 
 uint64_t Commit::fresh_seq(uint64_t off) const noexcept {
@@ -192,6 +230,7 @@ uint64_t Commit::fresh_seq(uint64_t off) const noexcept {
 
 void Commit::finish_fresh() noexcept {
   if (!strict_ || fresh_fenced_ || lane_->record.fresh.empty()) return;
+  flush_owed();  // what was flushed before the commit became strict
   pool_.domain().fence(site::kFreshFence);
   fence_passed();
   fresh_fenced_ = true;
@@ -210,31 +249,25 @@ Status Commit::lock(std::span<const uint64_t> line_offs, uint64_t max_lines, uin
   Lane& lane = *lane_;
   const uint64_t bit_count = lane.allocated.size() + lane.freed.size();
   max_cells_ = max_record_cells(lane.record.fresh.size(), max_lines + bit_count, max_ops + bit_count);
-  if (max_cells_ > lane.half_cells || lane.record.fresh.size() > kMaxFreshRanges)
+  if (max_cells_ > lane.half_cells || lane.record.fresh.size() > kMaxFreshRanges) [[unlikely]]
     return Status::error(Code::too_large, "commit: its log record could need %llu cells, half a lane has %u",
                          static_cast<unsigned long long>(max_cells_), lane.half_cells);
   // Everything that grows does so here, for from now on nothing may fail.
-  lane.buffer.resize(max_cells_ * kLineBytes);
-  lane.index_stripes.clear();
-  lane.index_stripes.reserve(line_offs.size());
-  lane.slab_stripes.reserve(bit_count);
-  lane.bits.reserve(bit_count);
-  lane.record.updates.reserve(max_lines + bit_count);
-  lane.record.ops.reserve(max_ops + bit_count);
-  lane.limbo_records.reserve(lane.freed.size());
-  lane.limbo_lines.reserve(lane.freed.size());
-  for (auto& lines : lane.half_lines) {
-    const size_t need = lines.size() + max_lines + bit_count;
-    if (lines.capacity() < need) lines.reserve(need * 2);
+  lane.reserve_scratch(std::max<uint64_t>(max_lines, line_offs.size()) + bit_count, max_ops + bit_count);
+  if (!lane.freed.empty()) {
+    lane.limbo_records.reserve(lane.freed.size());
+    lane.limbo_lines.reserve(lane.freed.size());
   }
   LineLocks& locks = pool_.index_locks();
-  for (uint64_t off : line_offs) lane.index_stripes.push_back(locks.stripe_of(off));
+  lane.index_stripes.clear();
+  for (uint64_t off : line_offs) lane.index_stripes.push(locks.stripe_of(off));
   sort_unique(lane.index_stripes);
   for (uint32_t stripe : lane.index_stripes) locks.lock(stripe);
   locked_ = true;
   lane.record.updates.clear();
   lane.record.ops.clear();
   min_seq_ = 0;
+  lines_verified_ = false;
   return Code::ok;
 }
 
@@ -252,79 +285,105 @@ void Commit::set_word(uint64_t line_off, uint32_t word, uint64_t value) noexcept
   auto& updates = lane_->record.updates;
   auto& ops = lane_->record.ops;
   const WordOp op{static_cast<uint8_t>(word), OpKind::set, value};
-  if (!updates.empty() && updates.back().line_off == line_off) {
-    ops.push_back(op);
+  if (updates.empty()) [[likely]] {
+    updates.push({line_off, 0, 0, 0, 1});
+    return ops.push(op);
+  }
+  if (updates.back().line_off == line_off) {
+    ops.push(op);
     ++updates.back().op_count;
     return;
   }
   for (size_t i = 0; i < updates.size(); ++i) {
     if (updates[i].line_off != line_off) continue;
-    ops.insert(ops.begin() + updates[i].first_op + updates[i].op_count, op);  // within the reserved capacity
+    ops.insert(updates[i].first_op + updates[i].op_count, op);
     ++updates[i].op_count;
     for (size_t k = i + 1; k < updates.size(); ++k) ++updates[k].first_op;
     return;
   }
-  updates.push_back({line_off, 0, 0, static_cast<uint32_t>(ops.size()), 1});
-  ops.push_back(op);
+  updates.push({line_off, 0, 0, static_cast<uint32_t>(ops.size()), 1});
+  ops.push(op);
 }
 
-// The lines that hold the bits of units this commit allocates and frees become line updates of it.
-Status Commit::lock_slab_lines() {
+// The bits of the units this commit allocates and frees, in the order of their lines.
+inline void Commit::collect_bits() noexcept {
   Lane& lane = *lane_;
   const Heap& heap = pool_.heap();
   lane.bits.clear();
-  for (const UnitRef& unit : lane.allocated) lane.bits.push_back({heap.bit_of(unit), true});
-  for (const Lane::Freed& f : lane.freed) lane.bits.push_back({heap.bit_of(f.unit), false});
-  std::sort(lane.bits.begin(), lane.bits.end(), [](const Lane::BitChange& a, const Lane::BitChange& b) {
+  for (const UnitRef& unit : lane.allocated) lane.bits.push({heap.bit_of(unit), true});
+  for (const Lane::Freed& f : lane.freed) lane.bits.push({heap.bit_of(f.unit), false});
+  if (lane.bits.size() < 2) return;
+  const auto before = [](const Lane::BitChange& a, const Lane::BitChange& b) {
     if (a.bit.line_off != b.bit.line_off) return a.bit.line_off < b.bit.line_off;
     if (a.bit.word != b.bit.word) return a.bit.word < b.bit.word;
     return a.set < b.set;
-  });
+  };
+  if (lane.bits.size() > 2)
+    std::sort(lane.bits.begin(), lane.bits.end(), before);
+  else if (before(lane.bits[1], lane.bits[0]))
+    std::swap(lane.bits[0], lane.bits[1]);
+}
+
+inline void Commit::add_bit_op(const Lane::BitChange& change) noexcept {
+  auto& updates = lane_->record.updates;
+  auto& ops = lane_->record.ops;
+  const OpKind kind = change.set ? OpKind::set_bits : OpKind::clear_bits;
+  if (updates.size() == index_updates_ || updates.back().line_off != change.bit.line_off) {
+    updates.push({change.bit.line_off, 0, 0, static_cast<uint32_t>(ops.size()), 1});
+  } else if (ops.back().word == change.bit.word && ops.back().kind == kind) {
+    ops.back().operand |= change.bit.mask;
+    return;
+  } else {
+    ++updates.back().op_count;
+  }
+  ops.push({change.bit.word, kind, change.bit.mask});
+}
+
+// They become line updates of the commit, under the locks of their lines.
+inline Status Commit::lock_slab_lines() {
+  Lane& lane = *lane_;
+  collect_bits();
   LineLocks& locks = pool_.slab_locks();
   lane.slab_stripes.clear();
-  for (const auto& change : lane.bits) lane.slab_stripes.push_back(locks.stripe_of(change.bit.line_off));
+  for (const auto& change : lane.bits) lane.slab_stripes.push(locks.stripe_of(change.bit.line_off));
   sort_unique(lane.slab_stripes);
   for (uint32_t stripe : lane.slab_stripes) locks.lock(stripe);
   index_updates_ = static_cast<uint32_t>(lane.record.updates.size());
   for (const auto& change : lane.bits) {
     const uint64_t word = pool_.line(change.bit.line_off)->words[change.bit.word];
-    if (((word & change.bit.mask) != 0) == change.set)
-      return Status::error(Code::corruption, "bitmap line at offset %llu: a unit that is to be %s is %s already; run "
-                           "nacre check", static_cast<unsigned long long>(change.bit.line_off),
-                           change.set ? "allocated" : "freed", change.set ? "allocated" : "free");
-    auto& updates = lane.record.updates;
-    auto& ops = lane.record.ops;
-    if (updates.size() == index_updates_ || updates.back().line_off != change.bit.line_off)
-      updates.push_back({change.bit.line_off, 0, 0, static_cast<uint32_t>(ops.size()), 0});
-    const OpKind kind = change.set ? OpKind::set_bits : OpKind::clear_bits;
-    if (updates.back().op_count != 0 && ops.back().word == change.bit.word && ops.back().kind == kind) {
-      ops.back().operand |= change.bit.mask;
-    } else {
-      ops.push_back({change.bit.word, kind, change.bit.mask});
-      ++updates.back().op_count;
-    }
+    if (((word & change.bit.mask) != 0) == change.set) [[unlikely]]
+      return wrong_bit(change);
+    add_bit_op(change);
   }
   return Code::ok;
 }
 
-void Commit::unlock_slab_lines() noexcept {
+Status Commit::wrong_bit(const Lane::BitChange& change) noexcept {
+  return Status::error(Code::corruption, "bitmap line at offset %llu: a unit that is to be %s is %s already; run nacre "
+                       "check", static_cast<unsigned long long>(change.bit.line_off),
+                       change.set ? "allocated" : "freed", change.set ? "allocated" : "free");
+}
+
+inline void Commit::unlock_slab_lines() noexcept {
   for (uint32_t stripe : lane_->slab_stripes) pool_.slab_locks().unlock(stripe);
   lane_->slab_stripes.clear();
 }
 
-// A line that is damaged must not get a good check again.
-Status Commit::check_lines() const {
-  for (const LineUpdate& u : lane_->record.updates)
-    if (!line_intact(pool_.salt(), u.line_off, *pool_.line(u.line_off)))
+// Better to refuse than to build on damage. (A damaged line could not get a good check again in any case: the new
+// check is the old one and the difference that the change makes.)
+inline Status Commit::check_lines() const {
+  const auto& updates = lane_->record.updates;
+  for (size_t i = lines_verified_ ? index_updates_ : 0; i < updates.size(); ++i)
+    if (!line_intact(pool_.salt(), updates[i].line_off, *pool_.line(updates[i].line_off))) [[unlikely]]
       return Status::error(Code::corruption, "line at offset %llu fails its check and is not changed; run nacre check",
-                           static_cast<unsigned long long>(u.line_off));
+                           static_cast<unsigned long long>(updates[i].line_off));
   return Code::ok;
 }
 
 // ---- steps 3 to 5: seq, log record, fence ----
 
 // A Lamport clock: above every line touched, every line freed, and this lane's own past.
-uint64_t Commit::choose_seq() noexcept {
+inline uint64_t Commit::choose_seq() noexcept {
   uint64_t seq = std::max(min_seq_, lane_->last_seq);
   for (LineUpdate& u : lane_->record.updates) {
     u.prev_seq = guard_seq(sync::load_acquire(&pool_.line(u.line_off)->guard));
@@ -333,56 +392,71 @@ uint64_t Commit::choose_seq() noexcept {
   return seq + 1;
 }
 
+namespace {
+
+[[gnu::noinline]] uint64_t change_of_many(const GuardedLine& line, std::span<const WordOp> ops) noexcept {
+  uint64_t words[kLineWords], change = 0;
+  std::copy_n(line.words, kLineWords, words);
+  for (const WordOp& op : ops) words[op.word] = apply_op(words[op.word], op);
+  for (uint32_t w = 0; w < kLineWords; ++w)
+    if (words[w] != line.words[w]) change ^= check_change(w, words[w] ^ line.words[w]);
+  return change;
+}
+
+}  // namespace
+
 // What each line's guard will be; it goes into the log as well.
-void Commit::compute_guards() noexcept {
+inline void Commit::compute_guards() noexcept {
   const LogRecord& record = lane_->record;
   for (LineUpdate& u : lane_->record.updates) {
-    uint64_t words[kLineWords];
-    std::copy_n(pool_.line(u.line_off)->words, kLineWords, words);
-    for (uint32_t i = 0; i < u.op_count; ++i) {
-      const WordOp& op = record.ops[u.first_op + i];
-      words[op.word] = apply_op(words[op.word], op);
+    const GuardedLine* line = pool_.line(u.line_off);
+    uint64_t check = (line->guard >> kSeqBits & kCheckMask) ^ check_change_of_seq(u.prev_seq ^ record.seq);
+    const WordOp* ops = &record.ops[u.first_op];
+    if (u.op_count == 1) {
+      const uint64_t old = line->words[ops->word];
+      check ^= check_change(ops->word, old ^ apply_op(old, *ops));
+    } else {
+      check ^= change_of_many(*line, {ops, u.op_count});
     }
-    u.guard = make_guard(pool_.salt(), u.line_off, words, record.seq);
+    u.guard = check << kSeqBits | record.seq;
   }
 }
 
 void Commit::flush_half(uint32_t half) noexcept {
-  auto& lines = lane_->half_lines[half];
-  std::sort(lines.begin(), lines.end());
-  lines.erase(std::unique(lines.begin(), lines.end()), lines.end());
-  for (uint64_t off : lines) pool_.domain().flush(off, kLineBytes, site::kHomeFlush);
+  for (uint64_t off : lane_->half_lines[half]) pool_.domain().flush(off, kLineBytes, site::kHomeFlush);
   lane_->pending_half = static_cast<int>(half);
   lane_->pending_thread = thread_serial();
 }
 
-void Commit::reserve_ring(uint64_t max_cells) noexcept {
+inline void Commit::reserve_ring(uint64_t max_cells) noexcept {
+  if (lane_->pos + max_cells > (lane_->half + 1) * uint64_t{lane_->half_cells}) [[unlikely]]
+    change_half();
+}
+
+// The other half was left a whole half ago: its lines were flushed then, and the fence of the first commit in this half
+// made them durable. (A half that was never used has no lines.)
+void Commit::change_half() noexcept {
   Lane& lane = *lane_;
-  if (lane.pos + max_cells <= (lane.half + 1) * uint64_t{lane.half_cells}) return;
-  // The other half was left a whole half ago: its lines were flushed then, and the fence of the first commit in this
-  // half made them durable. (A half that was never used has no lines.)
   const uint32_t other = lane.half ^ 1;
   flush_half(lane.half);
   lane.half_lines[other].clear();
   lane.half = other;
   lane.pos = other * lane.half_cells;
-  lane.wraps.fetch_add(1, std::memory_order_relaxed);
+  Lane::bump(lane.wraps, 1);
 }
 
-void Commit::fence_passed() noexcept {
+inline void Commit::fence_passed() noexcept {
   if (lane_->pending_half >= 0 && lane_->pending_thread == thread_serial()) lane_->pending_half = -1;
 }
 
-void Commit::append() noexcept {
+inline void Commit::append() noexcept {
   Lane& lane = *lane_;
   const uint64_t off = pool_.layout().cell_off(lane.number, lane.pos);
-  encode_record(lane.record, record_seed(pool_.salt(), off), lane.buffer.data());
-  const uint64_t bytes = lane.record.cells * kLineBytes;
-  std::memcpy(pool_.domain().base() + off, lane.buffer.data(), bytes);
-  pool_.domain().flush(off, bytes, site::kLogFlush);
+  encode_record(lane.record, record_seed(pool_.salt(), off), pool_.at<std::byte>(off));
+  pool_.domain().flush(off, lane.record.cells * kLineBytes, site::kLogFlush);
   lane.pos += lane.record.cells;
   lane.last_seq = lane.record.seq;
-  for (const LineUpdate& u : lane.record.updates) lane.half_lines[lane.half].push_back(u.line_off);
+  for (const LineUpdate& u : lane.record.updates) lane.half_lines[lane.half].add(u.line_off);
 }
 
 Status Commit::make_durable() {
@@ -397,6 +471,7 @@ Status Commit::make_durable() {
   lane.record.strict = strict_;
   lane.record.seq = choose_seq();
   compute_guards();
+  flush_owed();
   append();
   ticket_ = pool_.domain().order(site::kCommitFence);
   fence_passed();
@@ -412,7 +487,7 @@ Status Commit::make_durable() {
 
 // ---- steps 6 and 7: apply, unlock, limbo ----
 
-void Commit::apply_line(const LineUpdate& u) noexcept {
+inline void Commit::apply_line(const LineUpdate& u) noexcept {
   GuardedLine* line = pool_.line(u.line_off);
   for (uint32_t i = 0; i < u.op_count; ++i) {
     const WordOp& op = lane_->record.ops[u.first_op + i];
@@ -422,19 +497,23 @@ void Commit::apply_line(const LineUpdate& u) noexcept {
   pool_.domain().dirty(u.line_off, kLineBytes);
 }
 
-void Commit::apply() noexcept {
-  const auto& updates = lane_->record.updates;
-  uint32_t index_ops = 0;
-  for (uint32_t i = 0; i < index_updates_; ++i) index_ops += updates[i].op_count;
-  if (index_ops > 1) {  // readers must not see it half done; one word alone is atomic by itself
+inline void Commit::apply() noexcept {
+  const LogRecord& record = lane_->record;
+  const bool many = index_updates_ > 1 || (index_updates_ == 1 && record.updates[0].op_count > 1);
+  if (many) [[unlikely]]  // readers must not see it half done; one word alone is atomic by itself
     for (uint32_t i = 0; i < index_updates_; ++i) {
-      pool_.index_locks().set_applying(pool_.index_locks().stripe_of(updates[i].line_off));
-      uint64_t* guard = &pool_.line(updates[i].line_off)->guard;
+      pool_.index_locks().set_applying(pool_.index_locks().stripe_of(record.updates[i].line_off));
+      uint64_t* guard = &pool_.line(record.updates[i].line_off)->guard;
       sync::store_release(guard, *guard | kBusyBit);
     }
-  }
-  for (const LineUpdate& u : updates) apply_line(u);
+  for (const LineUpdate& u : record.updates) apply_line(u);
   unlock_slab_lines();
+}
+
+Status Commit::make_visible() {
+  NACRE_TRY(make_durable());
+  apply();
+  return Code::ok;
 }
 
 void Commit::finish() noexcept {
@@ -450,9 +529,9 @@ void Commit::finish() noexcept {
     (f.lines ? lane.limbo_lines : lane.limbo_records).push({f.unit, epoch});
   lane.frees_since_advance += lane.freed.size();
   lane.freed.clear();
-  lane.commits.fetch_add(1, std::memory_order_relaxed);
-  if (strict_) lane.strict_commits.fetch_add(1, std::memory_order_relaxed);
-  lane.cells.fetch_add(lane.record.cells, std::memory_order_relaxed);
+  Lane::bump(lane.commits, 1);
+  if (strict_) Lane::bump(lane.strict_commits, 1);
+  Lane::bump(lane.cells, lane.record.cells);
   const bool retire = lane.limbo_lines.size() >= kRetireLimboUnits;
   const bool advance = retire || lane.frees_since_advance >= kAdvanceEveryFrees;
   if (advance) lane.frees_since_advance = 0;

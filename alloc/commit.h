@@ -30,9 +30,6 @@ enum class UnitUse : uint8_t {
   lines,   ///< guarded lines: its memory is reused only after a retire advance
 };
 
-/// What one commit may hold; more is Code::too_large.
-inline constexpr uint64_t kMaxFreshRanges = 255;
-
 class Commit {
  public:
   explicit Commit(Pool& pool) noexcept : pool_(pool) {}
@@ -64,6 +61,9 @@ class Commit {
   /// Locks these lines (index lines to be changed, validated or freed), in lock order, and reserves room for changes of
   /// at most `max_lines` of them by at most `max_ops` set_word calls. too_large if the record could not fit its lane. Nothing is locked on failure.
   Status lock(std::span<const uint64_t> line_offs, uint64_t max_lines, uint64_t max_ops);
+  /// Says that the caller read the locked lines with their checks and found their guards unchanged under the lock, so
+  /// that publish need not verify them again.
+  void lines_are_verified() noexcept { lines_verified_ = true; }
   /// Gives the locks back and forgets the planned frees: the caller plans anew.
   void unlock() noexcept;
 
@@ -80,8 +80,7 @@ class Commit {
   /// the handle is read-only).
   template <class OnApplied>
   Status publish(OnApplied&& on_applied) {
-    NACRE_TRY(make_durable());
-    apply();
+    NACRE_TRY(make_visible());
     on_applied();
     finish();
     return Code::ok;
@@ -99,15 +98,21 @@ class Commit {
   Status make_slab(uint32_t class_id);
   Status repin_and_reclaim();
   void take_lane() noexcept;
+  void flush_owed() noexcept;
+  void collect_bits() noexcept;
+  void add_bit_op(const Lane::BitChange& change) noexcept;
   Status lock_slab_lines();
+  static Status wrong_bit(const Lane::BitChange& change) noexcept;
   Status check_lines() const;
   void reserve_ring(uint64_t max_cells) noexcept;
+  void change_half() noexcept;
   void flush_half(uint32_t half) noexcept;
   void fence_passed() noexcept;
   uint64_t choose_seq() noexcept;
   void compute_guards() noexcept;
   void append() noexcept;
   Status make_durable();
+  Status make_visible();
   void apply() noexcept;
   void apply_line(const LineUpdate& update) noexcept;
   void finish() noexcept;
@@ -121,6 +126,7 @@ class Commit {
   bool strict_ = false;
   bool fresh_fenced_ = false;
   bool locked_ = false;
+  bool lines_verified_ = false;
   bool broken_ = false;        // the medium failed: what was reserved stays reserved until the next open
   uint64_t min_seq_ = 0;
   uint32_t index_updates_ = 0;  // the rest of record.updates are slab lines

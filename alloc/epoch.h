@@ -10,6 +10,7 @@
 #include <memory>
 
 #include "pmem/base/status.h"
+#include "pmem/base/sync.h"
 #include "pmem/base/thread_index.h"
 
 namespace nacre::alloc {
@@ -32,8 +33,9 @@ class Epochs {
     }
     uint64_t epoch = epoch_.load(std::memory_order_relaxed);
     for (;;) {
-      slot.pinned.store(epoch, std::memory_order_seq_cst);
-      const uint64_t now = epoch_.load(std::memory_order_seq_cst);
+      slot.pinned.store(epoch, std::memory_order_release);
+      sync::light_fence();  // quiescent() has the heavy one
+      const uint64_t now = epoch_.load(std::memory_order_acquire);
       if (now == epoch) break;
       epoch = now;
     }
@@ -48,6 +50,7 @@ class Epochs {
   /// True if every pinned operation is of the current epoch. The caller holds the advance lock.
   bool quiescent() const noexcept {
     const uint64_t epoch = epoch_.load(std::memory_order_seq_cst);
+    sync::heavy_fence();  // who pinned an older epoch is seen now, or will see that it has moved on
     for (uint32_t i = 0, n = used_.load(std::memory_order_seq_cst); i < n; ++i) {
       const uint64_t pinned = slots_[i].pinned.load(std::memory_order_seq_cst);
       if (pinned != 0 && pinned != epoch) return false;

@@ -4,10 +4,18 @@
 //   | word 0 | word 1 | ... | word 6 | busy 1 | check 15 | seq 48 |
 //                                     bit 63    62..48     47..0
 //
-// check = fold of CRC32C over {salt, line offset, words 0..6, seq}: 14 bits `(x ^ x>>16 ^ x>>1) >> 6` and one
-// parity bit over all. Plain truncation of CRC32C misses some 2-bit errors; this fold was found by search: all
-// columns are distinct and of odd weight, so every error of one, two or three bits is seen (exhaustive for one
-// and two: tests/unit/alloc/guarded_line_test.cpp), other damage with probability 1 - 2^-15.
+// check = 15 bits over {salt, line offset, words 0..6, seq}, linear in all of them:
+//
+//   a = crc32c(salt, offset, word 0, word 1, word 2)      three chains that run side by side: the instruction's latency
+//   b = crc32c(0, word 3, word 4, word 5)                 of three cycles is paid three times instead of nine
+//   c = crc32c(0, word 6, seq)
+//   x = a ^ rotl(b, 30) ^ rotl(b, 1) ^ rotl(c, 30) ^ rotl(c, 18)
+//   bits 0..13 = (x ^ x >> 16 ^ x >> 27), bit 14 = parity of those bits and of all words and seq
+//
+// The rotations and the fold were found by search: all 511 columns of the code are distinct and of odd weight, so
+// every error of one, two or three bits is seen (exhaustive: tests/unit/alloc/guarded_line_test.cpp; plain truncation
+// of CRC32C misses some of two), other damage with probability 1 - 2^-15. Because it is linear, a change of one word
+// changes the check by a function of the difference alone (check_change): a line that was damaged stays so.
 // busy is not covered: it is a hint, never believed on its own.
 #pragma once
 
@@ -41,16 +49,67 @@ using Salt = uint32_t;
 
 constexpr uint64_t guard_seq(uint64_t guard) noexcept { return guard & kSeqMask; }
 
-/// 15 bits from a CRC32C register; see the top of the file.
-inline uint64_t fold_check15(uint32_t crc) noexcept {
-  const uint32_t fold = ((crc ^ (crc >> 16) ^ (crc >> 1)) >> 6) & 0x3fff;
-  return fold | static_cast<uint64_t>(std::popcount(crc ^ fold) & 1) << 14;
+namespace detail {
+
+/// How a crc chain takes in a word; two types, so that the choice of path is made once a line.
+struct AnyCrcStep {
+  uint32_t operator()(uint32_t crc, uint64_t word) const noexcept { return crc32c_u64(crc, word); }
+};
+#if defined(__x86_64__)
+struct HardwareCrcStep {
+  uint32_t operator()(uint32_t crc, uint64_t word) const noexcept { return crc32c_u64_hardware(crc, word); }
+};
+#endif
+template <class Body>
+auto with_crc_step(Body&& body) noexcept {
+#if defined(__x86_64__)
+  if (crc32c_is_hardware()) [[likely]]
+    return body(HardwareCrcStep{});
+#endif
+  return body(AnyCrcStep{});
 }
 
+constexpr uint32_t mix_b(uint32_t b) noexcept { return std::rotl(b, 30) ^ std::rotl(b, 1); }
+constexpr uint32_t mix_c(uint32_t c) noexcept { return std::rotl(c, 30) ^ std::rotl(c, 18); }
+
+/// 15 bits from the joined chains and the exclusive or of all words and seq; see the top of the file.
+inline uint64_t fold_check15(uint32_t x, uint64_t all) noexcept {
+  const uint32_t fold = (x ^ x >> 16 ^ x >> 27) & 0x3fff;
+  return fold | static_cast<uint64_t>(__builtin_parityll(all ^ fold)) << 14;
+}
+
+}  // namespace detail
+
 inline uint64_t line_check(Salt salt, uint64_t line_off, const uint64_t words[kLineWords], uint64_t seq) noexcept {
-  uint32_t crc = crc32c_u64(salt, line_off);
-  for (uint64_t i = 0; i < kLineWords; ++i) crc = crc32c_u64(crc, words[i]);
-  return fold_check15(crc32c_u64(crc, seq));
+  return detail::with_crc_step([&](auto step) noexcept {
+    const uint32_t a = step(step(step(step(salt, line_off), words[0]), words[1]), words[2]);
+    const uint32_t b = step(step(step(0, words[3]), words[4]), words[5]);
+    const uint32_t c = step(step(0, words[6]), seq);
+    const uint64_t all = words[0] ^ words[1] ^ words[2] ^ words[3] ^ words[4] ^ words[5] ^ words[6] ^ seq;
+    return detail::fold_check15(a ^ detail::mix_b(b) ^ detail::mix_c(c), all);
+  });
+}
+
+/// What the check changes by (exclusive or) when word `word` changes by `difference`.
+inline uint64_t check_change(uint32_t word, uint64_t difference) noexcept {
+  return detail::with_crc_step([&](auto step) noexcept {
+    uint32_t crc = step(0, difference);
+    switch (word) {  // the zeros of the words that follow in its chain
+      case 0: return detail::fold_check15(step(step(crc, 0), 0), difference);
+      case 1: return detail::fold_check15(step(crc, 0), difference);
+      case 2: return detail::fold_check15(crc, difference);
+      case 3: return detail::fold_check15(detail::mix_b(step(step(crc, 0), 0)), difference);
+      case 4: return detail::fold_check15(detail::mix_b(step(crc, 0)), difference);
+      case 5: return detail::fold_check15(detail::mix_b(crc), difference);
+      default: return detail::fold_check15(detail::mix_c(step(crc, 0)), difference);
+    }
+  });
+}
+
+/// As check_change, for the seq of the guard.
+inline uint64_t check_change_of_seq(uint64_t difference) noexcept {
+  return detail::with_crc_step(
+      [&](auto step) noexcept { return detail::fold_check15(detail::mix_c(step(0, difference)), difference); });
 }
 
 /// The guard word for these words at this place, busy clear.
@@ -64,9 +123,7 @@ inline bool guard_matches(Salt salt, uint64_t line_off, const uint64_t words[kLi
 
 /// True if the line's check is good. For lines nobody changes meanwhile (held, or at open).
 inline bool line_intact(Salt salt, uint64_t line_off, const GuardedLine& line) noexcept {
-  uint64_t words[kLineWords];
-  for (uint64_t i = 0; i < kLineWords; ++i) words[i] = sync::load_relaxed(&line.words[i]);
-  return guard_matches(salt, line_off, words, sync::load_acquire(&line.guard));
+  return guard_matches(salt, line_off, line.words, line.guard);
 }
 
 }  // namespace nacre::alloc

@@ -8,6 +8,7 @@
 // them). The next fence of the same thread makes that durable; only then may the half be overwritten.
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <cstdint>
 #include <vector>
@@ -15,6 +16,7 @@
 #include "alloc/geometry.h"
 #include "alloc/heap.h"
 #include "alloc/log_record.h"
+#include "alloc/reserved_vector.h"
 
 namespace nacre::alloc {
 
@@ -23,7 +25,11 @@ template <class T>
 class ReservedQueue {
  public:
   void reserve(size_t n) {
-    if (items_.capacity() - items_.size() >= n) return;
+    if (items_.capacity() - items_.size() >= n) [[likely]]
+      return;
+    make_room(n);
+  }
+  void make_room(size_t n) {
     items_.erase(items_.begin(), items_.begin() + static_cast<std::ptrdiff_t>(head_));
     head_ = 0;
     if (items_.capacity() - items_.size() < n) items_.reserve((items_.size() + n) * 2);
@@ -42,6 +48,35 @@ class ReservedQueue {
  private:
   std::vector<T> items_;
   size_t head_ = 0;
+};
+
+/// The lines that the records of one half of the ring named: all of them must be flushed before that half is
+/// overwritten. A line named again and again is kept once, but for what the filter forgets.
+class HomeLines {
+ public:
+  /// Room for all that `cells` cells can name, so that add never allocates. May throw bad_alloc.
+  void reserve_for_cells(uint64_t cells) {
+    lines_.reserve(cells * kLineBytes / kLeastLineEntryBytes);
+    filter_.resize(kFilterLines);
+  }
+  void add(uint64_t line_off) noexcept {
+    uint64_t& seen = filter_[line_off / kLineBytes % kFilterLines];
+    if (seen == line_off) return;
+    seen = line_off;
+    lines_.push(line_off);
+  }
+  void clear() noexcept {
+    lines_.clear();
+    std::fill(filter_.begin(), filter_.end(), 0);
+  }
+  auto begin() const noexcept { return lines_.begin(); }
+  auto end() const noexcept { return lines_.end(); }
+  size_t size() const noexcept { return lines_.size(); }
+
+ private:
+  static constexpr uint64_t kFilterLines = 1024;
+  ReservedVector<uint64_t> lines_;
+  std::vector<uint64_t> filter_;  // by line number: the last one added with that remainder; no line is at offset 0
 };
 
 /// A number that no two threads of the process ever share, not even one after the other.
@@ -73,7 +108,8 @@ struct alignas(64) Lane {
   uint32_t half_cells = 0;
   uint32_t half = 0;  // the current one
   uint32_t pos = 0;   // next free cell of the whole ring
-  std::vector<uint64_t> half_lines[2];
+  HomeLines half_lines[2];
+  bool ready = false;  // half_lines have their room
   int pending_half = -1;        // flushed, its fence has not passed
   uint64_t pending_thread = 0;  // whose fence it needs
   uint64_t frees_since_advance = 0;
@@ -83,23 +119,35 @@ struct alignas(64) Lane {
   ReservedQueue<LimboEntry> limbo_lines;  // memory that held guarded lines: waits for a retire advance
 
   // scratch of the running commit; kept for its capacity
+  uint64_t room_lines = 0, room_ops = 0;  // what the vectors below surely hold
   LogRecord record;
-  std::vector<uint32_t> index_stripes, slab_stripes;
+  ReservedVector<uint32_t> index_stripes, slab_stripes;
   struct BitChange {
     BitRef bit;
     bool set;
   };
-  std::vector<BitChange> bits;
+  ReservedVector<BitChange> bits;
   struct Freed {
     UnitRef unit;
     bool lines;
   };
-  std::vector<UnitRef> allocated;
-  std::vector<Freed> freed;
-  std::vector<std::byte> buffer;
+  ReservedVector<UnitRef> allocated;
+  ReservedVector<Freed> freed;
 
   // statistics, of the holder, read by anybody
   std::atomic<uint64_t> commits{0}, strict_commits{0}, wraps{0}, cells{0};
+  static void bump(std::atomic<uint64_t>& counter, uint64_t n) noexcept {  // only the holder writes
+    counter.store(counter.load(std::memory_order_relaxed) + n, std::memory_order_relaxed);
+  }
+
+  /// Makes room for a commit of so many lines and ops, that from its lock on nothing allocates. May throw bad_alloc.
+  void reserve_scratch(uint64_t lines, uint64_t ops) {
+    if (lines > room_lines || ops > room_ops) [[unlikely]]
+      grow_scratch(lines, ops);
+  }
+  void grow_scratch(uint64_t lines, uint64_t ops);
+  /// Before the first commit on this lane. May throw bad_alloc.
+  void make_ready();
 };
 
 }  // namespace nacre::alloc

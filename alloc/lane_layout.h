@@ -5,18 +5,23 @@
 //              each seq 48 (low) | check 16 (high)
 //
 //   record   whole cells, never across a half of the ring
-//            0      4       6       8        14      15            16
-//            | crc  | cells | lines | seq 48 | flags | fresh count | entries ... zero padding        |
+//            0      4       6        12      13
+//            | crc  | cells | seq 48 | flags | fresh count varint | line count varint | entries ... zero padding |
 //
 //   entries  fresh   | offset/16 u40 | bytes varint | crc32c u32 |                    one-fence commits only
-//            line    | offset/64 u40 | seq - prev seq varint | check u16 | op count u8 | ops ... |
-//            op      | u8 = word (bits 0..2) | kind (bits 3..4) | wide (bit 5) | operand |
-//                      kind set: u64; or, andnot: u64 if wide, else u8 = number of the one bit
+//            line    | offset/64 u40 | seq - prev seq varint | check u16 | op | op ...
+//            op      | u8 = word (bits 0..2), kind (3..4), wide (5), more (6: another op of this line follows) | operand
+//                      kind 0 set: u64
+//                      kind 1 or, 2 andnot: u64 if wide, else u8 = number of the one bit
+//                      kind 3 set to a slot: u24 = bits 40..63; bits 0..39 are the offset/16 of fresh range 0, or if
+//                      wide of the range whose number a further u8 gives
+//
+// A put, an overwrite and a remove of one key are one cell each: that is what the coding is made for.
 //
 // check is what the line's guard says after the commit (15 bits). Recovery writes it rather than one of its own making:
 // so a line with damage in a word that no record of its chain changes is still seen to be damaged.
 //
-// crc is CRC32C over the record from byte 4 to the end of its last cell, seeded with the pool's salt and the
+// crc is CRC32C over the record from byte 8 to the end of its last cell and then bytes 4 to 7, seeded with the pool's salt and the
 // offset of the cell it starts at (record_seed): a record read at another place, or of another pool, is no record.
 #pragma once
 
@@ -35,22 +40,18 @@ struct alignas(64) LaneHeader {
 static_assert(sizeof(LaneHeader) == kLineBytes);
 static_assert(std::has_unique_object_representations_v<LaneHeader>, "padding would carry garbage to the medium");
 
-struct RecordHeader {
-  uint32_t crc;
-  uint16_t cells;
-  uint16_t lines;
-  uint16_t seq_low;  // 48 bits in three halves, so that the struct has no padding and no bit-fields
-  uint16_t seq_mid;
-  uint16_t seq_high;
-  uint8_t flags;
-  uint8_t fresh_count;
-};
-static_assert(sizeof(RecordHeader) == 16 && std::has_unique_object_representations_v<RecordHeader>);
+inline constexpr uint64_t kRecordCellsAt = 4;
+inline constexpr uint64_t kRecordSeqAt = 6;
+inline constexpr uint64_t kRecordFlagsAt = 12;
+inline constexpr uint64_t kRecordBodyAt = 13;
 
 inline constexpr uint8_t kRecordStrict = 1;
 inline constexpr uint8_t kRecordKnownFlags = kRecordStrict;
 
 enum class OpKind : uint8_t { set = 0, set_bits = 1, clear_bits = 2 };
+inline constexpr uint8_t kOpSetSlot = 3;
+inline constexpr uint8_t kOpWordMask = 7, kOpKindShift = 3, kOpKindMask = 3, kOpWide = 1u << 5, kOpMore = 1u << 6;
+inline constexpr uint64_t kSlotOffBits = 40;
 
 /// seal and retired words: 48 bits of seq, 16 of check over salt, place and seq.
 inline uint64_t make_lane_word(Salt salt, uint64_t word_off, uint64_t seq) noexcept {

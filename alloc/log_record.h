@@ -2,10 +2,10 @@
 #pragma once
 
 #include <cstdint>
-#include <span>
-#include <vector>
 
 #include "alloc/lane_layout.h"
+#include "alloc/reserved_vector.h"
+#include "pmem/site.h"
 
 namespace nacre::alloc {
 
@@ -30,7 +30,7 @@ struct LineUpdate {
   uint64_t prev_seq;
   uint64_t guard;     // after the commit: check and seq
   uint32_t first_op;  // index into the ops of the same record
-  uint32_t op_count;
+  uint32_t op_count;  // at least one
 };
 
 /// Bytes that were unreachable before the commit, and what they are.
@@ -38,15 +38,16 @@ struct FreshRange {
   uint64_t off;
   uint64_t bytes;
   uint32_t crc;
+  const pmem::Site* unflushed = nullptr;  // volatile: where the flush that is still owed is made
 };
 
 struct LogRecord {
   uint64_t seq = 0;
   bool strict = false;
   uint32_t cells = 0;
-  std::vector<FreshRange> fresh;
-  std::vector<LineUpdate> updates;
-  std::vector<WordOp> ops;
+  ReservedVector<FreshRange> fresh;  // of a strict record in the log: none
+  ReservedVector<LineUpdate> updates;
+  ReservedVector<WordOp> ops;
 
   void clear() noexcept {
     fresh.clear();
@@ -55,14 +56,25 @@ struct LogRecord {
   }
 };
 
+/// What one commit may hold; more is Code::too_large.
+inline constexpr uint64_t kMaxFreshRanges = 255;
+
+/// A line entry takes no less than this: offset, seq delta, check, one op.
+inline constexpr uint64_t kLeastLineEntryBytes = 5 + 1 + 2 + 2;
+
 /// The most cells a record of these counts can take, whatever the seqs turn out to be.
 uint64_t max_record_cells(uint64_t fresh_count, uint64_t line_count, uint64_t op_count) noexcept;
 
 /// CRC seed of a record that starts at `cell_off` (an offset in the pool, so it names lane and cell).
 inline uint32_t record_seed(Salt salt, uint64_t cell_off) noexcept { return crc32c_u64(salt, cell_off ^ 0x4c4f47); }
 
-/// Encodes into `buffer`, which must hold max_record_cells(...) cells; sets record.cells. The crc is filled in.
-void encode_record(LogRecord& record, uint32_t seed, std::byte* buffer) noexcept;
+/// Encodes into the cells at `cell`, of which max_record_cells(...) must be free; sets record.cells. Each word of them
+/// is stored once, the one with the crc last.
+void encode_record(LogRecord& record, uint32_t seed, std::byte* cell) noexcept;
+
+/// The crc that a record of so many cells must have: over words 1 and up, then the upper half of word 0, which the writer
+/// knows last.
+uint32_t record_crc(const std::byte* cell, uint32_t cells, uint32_t seed) noexcept;
 
 /// Just the header's counts and crc: the number of cells of the record that starts at `cell`, 0 if there is none.
 /// `cells_left` bounds it (to the end of the half).

@@ -15,9 +15,9 @@ constexpr uint32_t kSlabStripes = 1u << 12;
 constexpr int kQuiesceRounds = 64;
 constexpr std::chrono::milliseconds kReclaimPatience{20};  // a reader may have lost its processor while pinned
 
-thread_local int t_preferred_lane = -1;
-
 }  // namespace
+
+constinit thread_local int detail::t_preferred_lane = -1;
 
 Pool::Pool(std::unique_ptr<pmem::Domain> domain, const Layout& layout, Salt salt, const PoolOptions& options)
     : domain_(std::move(domain)),
@@ -26,7 +26,8 @@ Pool::Pool(std::unique_ptr<pmem::Domain> domain, const Layout& layout, Salt salt
       options_(options),
       heap_(*domain_, layout, salt),
       index_locks_(kIndexStripes),
-      slab_locks_(kSlabStripes) {}
+      slab_locks_(kSlabStripes),
+      can_write_(!options.read_only) {}
 
 Pool::~Pool() = default;
 
@@ -72,7 +73,7 @@ Status Pool::recover() {
   return Code::ok;
 }
 
-Status Pool::writable() const noexcept {
+Status Pool::why_not_writable() const noexcept {
   if (options_.read_only) [[unlikely]]
     return Status::error(Code::read_only, "the pool was opened read-only");
   if (failed_.load(std::memory_order_acquire)) [[unlikely]] {
@@ -80,7 +81,7 @@ Status Pool::writable() const noexcept {
     return Status::error(Code::read_only, "the pool became read-only after a failure (%s: %s); close it and open it again",
                          failure_.name(), failure_text_);
   }
-  return Code::ok;
+  return domain_->health();
 }
 
 void Pool::fail(Status reason) noexcept {
@@ -89,24 +90,22 @@ void Pool::fail(Status reason) noexcept {
   failure_ = reason;
   std::snprintf(failure_text_, sizeof failure_text_, "%s", reason.message());
   failed_.store(true, std::memory_order_release);
+  can_write_.store(false, std::memory_order_release);
 }
 
-void Pool::prefer_lane(int lane) noexcept { t_preferred_lane = lane; }
+void Pool::prefer_lane(int lane) noexcept { detail::t_preferred_lane = lane; }
 
-Lane& Pool::acquire_lane() noexcept {
+Lane& Pool::acquire_any_lane(uint32_t wanted) noexcept {
   const auto count = static_cast<uint32_t>(lanes_.size());
-  const uint32_t first = t_preferred_lane >= 0 ? static_cast<uint32_t>(t_preferred_lane) : thread_index();
   sync::Backoff backoff;
-  for (uint32_t i = 0;; ++i) {
-    Lane& lane = *lanes_[(first + i) % count];
-    sync::point(sync::Event::lock, &lane);
-    if (lane.held.load(std::memory_order_relaxed) == 0 && lane.held.exchange(1, std::memory_order_acquire) == 0)
-      return lane;
-    if (i % count == count - 1) backoff.wait(&lane);
+  for (uint32_t n = 0;; ++n) {
+    Lane& lane = *lanes_[(wanted + uint64_t{n}) % count];
+    if (try_take(lane)) return lane;
+    if (n % count == count - 1) backoff.wait(&lane);
   }
 }
 
-void Pool::drain_limbo(Lane& lane) noexcept {
+void Pool::drain_limbo_now(Lane& lane) noexcept {
   const uint64_t epoch = epochs_.current();
   while (!lane.limbo_records.empty() && lane.limbo_records.front().epoch + 2 <= epoch) {
     heap_.release(lane.limbo_records.front().unit);

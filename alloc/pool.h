@@ -32,6 +32,14 @@ struct PoolOptions {
   bool read_only = false;
 };
 
+namespace detail {
+// Of tests; -1: by thread. Initial-exec: reading it is one load, in the shared library too.
+#if defined(__ELF__)
+[[gnu::tls_model("initial-exec")]]
+#endif
+extern constinit thread_local int t_preferred_lane;
+}  // namespace detail
+
 class Pool {
  public:
   /// Reads the superblock, recovers the lanes, and returns; nothing proportional to size or content is done.
@@ -66,7 +74,11 @@ class Pool {
   GuardedLine* line(uint64_t off) const noexcept { return domain_->at<GuardedLine>(off); }
 
   /// Ok, or why the handle refuses to write: opened read-only, or the first failure (sticky).
-  Status writable() const noexcept;
+  Status writable() const noexcept {
+    if (can_write_.load(std::memory_order_acquire) && domain_->health().ok()) [[likely]]
+      return Code::ok;
+    return why_not_writable();
+  }
   /// Makes the handle read-only for good, with this reason; the first call wins.
   void fail(Status reason) noexcept;
 
@@ -80,12 +92,20 @@ class Pool {
 
   // ---- lanes ----
   std::vector<std::unique_ptr<Lane>>& lanes() noexcept { return lanes_; }
-  Lane& acquire_lane() noexcept;
+  Lane& acquire_lane() noexcept {
+    const auto count = static_cast<uint32_t>(lanes_.size());
+    const uint32_t wanted = detail::t_preferred_lane >= 0 ? static_cast<uint32_t>(detail::t_preferred_lane) : thread_index();
+    if (wanted < count && try_take(*lanes_[wanted])) [[likely]]
+      return *lanes_[wanted];
+    return acquire_any_lane(wanted);
+  }
   void release_lane(Lane& lane) noexcept { lane.held.store(0, std::memory_order_release); }
   /// Tests: the lane that the calling thread tries first, in every pool; -1 for the default (by thread).
   static void prefer_lane(int lane) noexcept;
   /// Gives units whose time has come back to the heap. The caller holds the lane.
-  void drain_limbo(Lane& lane) noexcept;
+  void drain_limbo(Lane& lane) noexcept {
+    if (!lane.limbo_records.empty() || !lane.limbo_lines.empty()) drain_limbo_now(lane);
+  }
   /// Tests and check: units that are freed but not yet reusable.
   uint64_t limbo_count() const noexcept;
 
@@ -97,6 +117,13 @@ class Pool {
  private:
   Pool(std::unique_ptr<pmem::Domain> domain, const Layout& layout, Salt salt, const PoolOptions& options);
   Status recover();
+  Status why_not_writable() const noexcept;
+  void drain_limbo_now(Lane& lane) noexcept;
+  Lane& acquire_any_lane(uint32_t wanted) noexcept;
+  static bool try_take(Lane& lane) noexcept {
+    sync::point(sync::Event::lock, &lane);
+    return lane.held.load(std::memory_order_relaxed) == 0 && lane.held.exchange(1, std::memory_order_acquire) == 0;
+  }
   friend class WriterStop;
   bool advance_locked(bool retire) noexcept;
   void retire_locked() noexcept;
@@ -119,6 +146,7 @@ class Pool {
   std::atomic<uint64_t> last_retire_epoch_{0};  // the epoch in which the last finished retire advance began
   std::atomic<uint64_t> advances_{0}, retires_{0};
 
+  std::atomic<bool> can_write_;  // neither opened read-only nor failed
   std::atomic<bool> failed_{false};
   mutable sync::Mutex failure_mutex_;
   Status failure_;

@@ -68,7 +68,7 @@ Status Catalogue::read_entry(uint64_t line_off, const LineView& line, TableEntry
   if (name_off == 0) return out.state == TableState::live ? bad_catalogue(line_off) : Status();
   RecordView view;
   if (!view_record(pool_, name_off, view) || !record_intact(pool_, name_off, view) ||
-      view.kind != RecordKind::table_name)
+      view.kind() != RecordKind::table_name)
     return damaged_record(name_off);
   out.name = view.key;
   return Code::ok;

@@ -10,7 +10,7 @@ constexpr uint32_t kMaxRounds = 1u << 22;
 
 }  // namespace
 
-Status read_line(alloc::Pool& pool, uint64_t line_off, LineView& out) noexcept {
+Status read_line_patiently(alloc::Pool& pool, uint64_t line_off, LineView& out) noexcept {
   const alloc::LineLocks& locks = pool.index_locks();
   const uint32_t stripe = locks.stripe_of(line_off);
   sync::Backoff backoff;

@@ -16,10 +16,14 @@ struct LineView {
 /// being applied to it. corruption if the check stays bad while nobody holds the line.
 Status read_line(alloc::Pool& pool, uint64_t line_off, LineView& out) noexcept;
 
+/// read_line after a first try failed.
+Status read_line_patiently(alloc::Pool& pool, uint64_t line_off, LineView& out) noexcept;
+
 /// One try: false if the line is being changed, or damaged.
 inline bool try_read_line(alloc::Pool& pool, uint64_t line_off, LineView& out) noexcept {
   const alloc::GuardedLine* line = pool.line(line_off);
   const uint64_t before = sync::load_acquire(&line->guard);
+#pragma GCC unroll 7
   for (uint64_t i = 0; i < alloc::kLineWords; ++i) out.words[i] = sync::load_acquire(&line->words[i]);
   // Busy, then the state, then the guard again, in this order: whoever stored one of the words above had set busy
   // before it, and writes the new guard before it leaves the state.
@@ -30,6 +34,12 @@ inline bool try_read_line(alloc::Pool& pool, uint64_t line_off, LineView& out) n
   if (before != after) return false;
   out.guard = after & ~alloc::kBusyBit;
   return alloc::guard_matches(pool.salt(), line_off, out.words, after);
+}
+
+inline Status read_line(alloc::Pool& pool, uint64_t line_off, LineView& out) noexcept {
+  if (try_read_line(pool, line_off, out)) [[likely]]
+    return Code::ok;
+  return read_line_patiently(pool, line_off, out);
 }
 
 }  // namespace nacre::engine

@@ -180,6 +180,7 @@ uint64_t pins_of_this_thread() noexcept {
 
 void wait_for_calls(const Pins& pins) noexcept {
   constexpr int kYields = 100;  // then sleep: a callback may take its time
+  sync::heavy_fence();  // who entered before the handle was retired is seen now; who comes later sees that it was
   for (const Pins::Cell& cell : pins.cells) {
     const uint64_t first = cell.word.load(std::memory_order_seq_cst);
     uint64_t now = first;

@@ -26,6 +26,7 @@
 
 #include "pmem/base/result.h"
 #include "pmem/base/status.h"
+#include "pmem/base/sync.h"
 #include "pmem/base/thread_index.h"
 
 namespace nacre::bindings {
@@ -109,10 +110,11 @@ class Pin {
     if (thread == kSharedCell) [[unlikely]]
       enter_shared();
     else if ((word & Pins::kDepthMask) == 0)
-      cell_->word.exchange(word + Pins::kEntry + 1, std::memory_order_seq_cst);
+      cell_->word.store(word + Pins::kEntry + 1, std::memory_order_release);
     else
       cell_->word.store(word + 1, std::memory_order_relaxed);
-    if (slot->state.load(std::memory_order_seq_cst) == bits) [[likely]]
+    sync::light_fence();  // wait_for_calls has the heavy one
+    if (slot->state.load(std::memory_order_acquire) == bits) [[likely]]
       return true;
     leave();
     return false;

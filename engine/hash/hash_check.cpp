@@ -118,7 +118,7 @@ void HashTree::check_slot(alloc::HeapCheck& check, uint64_t segment_off, uint64_
     check.problem("record at offset %llu fails its checksum", ull(off));
     return;
   }
-  if (view.table != table_id_ || view.kind != RecordKind::pair)
+  if (view.table != table_id_ || view.kind() != RecordKind::pair)
     check.problem("record at offset %llu belongs to table %u, not %u", ull(off), view.table, table_id_);
   const KeyHash hash = hash_key(view.key);
   const bool in_prefix = depth == 0 || hash.bits >> (64 - depth) == prefix >> (64 - depth);

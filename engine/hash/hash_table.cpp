@@ -3,18 +3,51 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
+#include <bit>
+
 #include "engine/hash/segment_split.h"
 #include "engine/record.h"
 #include "engine/sites.h"
 
 namespace nacre::engine::hash {
+namespace {
+
+constexpr uint64_t kPrefetchLines = 3;  // a record of 16 + 16 + 100 bytes
+
+/// Which words of a line, as bits.
+struct SlotMask {
+  uint32_t zero = 0;      // never used since the line was last without a zero word
+  uint32_t matching = 0;  // live, with the wanted tag and displacement
+};
+
+inline SlotMask look_at(const LineView& line, uint64_t want) noexcept {
+  SlotMask m;
+#pragma GCC unroll 7
+  for (uint32_t w = 0; w < alloc::kLineWords; ++w) {
+    const uint64_t slot = line.words[w];
+    m.zero |= static_cast<uint32_t>(slot == 0) << w;
+    // In one comparison: the wanted head, and an offset that is not 0 (the smallest such difference is 1).
+    m.matching |= static_cast<uint32_t>((slot ^ want) - 1 < kOffMask) << w;
+  }
+  return m;
+}
+
+uint32_t free_slots(const LineView& line) noexcept {
+  uint32_t mask = 0;
+  for (uint32_t w = 0; w < alloc::kLineWords; ++w) mask |= static_cast<uint32_t>(!slot_live(line.words[w])) << w;
+  return mask;
+}
+
+}  // namespace
 
 HashTree::HashTree(alloc::Pool& pool, const Shape& shape, uint16_t table_id, uint64_t root_line_off, uint32_t root_word)
     : pool_(pool),
       shape_(shape),
       table_id_(table_id),
       seed_(pool.identity_lo() ^ (pool.identity_hi() + table_id * 0x9e3779b97f4a7c15u)),
-      directory_(pool, shape, root_line_off, root_word) {}
+      directory_(pool, shape, root_line_off, root_word),
+      counter_count_(pool.layout().geometry.lane_count),
+      counters_(std::make_unique<Counter[]>(counter_count_)) {}
 
 // Source of the hash: XXH3 64, seeded (xxHash specification 0.1.1), so that keys cannot be chosen to collide.
 KeyHash HashTree::hash_key(std::string_view key) const noexcept {
@@ -43,6 +76,32 @@ Status HashTree::match_record(uint64_t slot, std::string_view key, bool& matches
   return record_intact(pool_, off, view) ? Status() : damaged_record(off);  // a damaged key looks like another key
 }
 
+// What an operation will need next, asked for while it does something else.
+void HashTree::prefetch_home(const KeyHash& hash) const noexcept {
+  if (const uint64_t entry = directory_.peek(hash.bits); entry != 0)
+    __builtin_prefetch(pool_.line(home_line_off(entry_off(entry), hash.home)));
+}
+
+// The record that a put of this key would replace, and what freeing it touches. Without a branch on what is found: while
+// the home line is on its way the caller goes on with something else.
+void HashTree::prefetch_old_record(const KeyHash& hash) const noexcept {
+  const uint64_t entry = directory_.peek(hash.bits);
+  if (entry == 0) return;
+  const alloc::GuardedLine* line = pool_.line(home_line_off(entry_off(entry), hash.home));
+  uint64_t off = 0;
+#pragma GCC unroll 7
+  for (uint32_t w = 0; w < alloc::kLineWords; ++w) {
+    const uint64_t slot = sync::load_relaxed(&line->words[w]);
+    off = (slot ^ hash.tag) - 1 < kOffMask ? slot_off(slot) : off;
+  }
+  for (uint64_t i = 0; i < kPrefetchLines; ++i) __builtin_prefetch(pool_.at<const std::byte>(off) + i * kLineBytes);
+}
+
+void HashTree::prefetch_record(uint64_t slot) const noexcept {
+  const auto* p = pool_.at<const std::byte>(slot_off(slot));
+  for (uint64_t i = 0; i < kPrefetchLines; ++i) __builtin_prefetch(p + i * kLineBytes);
+}
+
 // ---- reading ----
 
 Status HashTree::get(std::string_view key, ValueFn fn) {
@@ -52,13 +111,15 @@ Status HashTree::get(std::string_view key, ValueFn fn) {
   NACRE_TRY(directory_.find(hash.bits, entry));
   const uint64_t segment_off = entry_off(entry);
   for (uint32_t n = 0; n < probe_count(); ++n) {
-    const uint64_t want = hash.tag | (n == 0 ? 0 : kDisplaced);
     const uint64_t line_off = probe_line_off(segment_off, hash.home, n);
     LineView line;
     bool steady = try_read_line(pool_, line_off, line);
+    SlotMask mask;
     for (;;) {
-      for (uint64_t slot : line.words) {
-        if (slot_head(slot) != want || !slot_live(slot)) continue;
+      mask = look_at(line, hash.tag | (n == 0 ? 0 : kDisplaced));
+      for (uint32_t left = mask.matching; left != 0; left &= left - 1) {
+        const uint64_t slot = line.words[std::countr_zero(left)];
+        prefetch_record(slot);
         bool matches;
         RecordView view;
         NACRE_TRY(match_record(slot, key, matches, view));
@@ -71,9 +132,7 @@ Status HashTree::get(std::string_view key, ValueFn fn) {
       NACRE_TRY(read_line(pool_, line_off, line));  // a miss counts only if the line was seen as of one instant
       steady = true;
     }
-    bool has_zero = false;
-    for (uint64_t slot : line.words) has_zero |= slot == 0;
-    if (has_zero) break;
+    if (mask.zero != 0) break;
   }
   return Code::not_found;
 }
@@ -109,39 +168,34 @@ Status HashTree::plan(std::string_view key, const KeyHash& hash, Plan& out) {
   out.slot_line_off = 0;
   out.looked_count = 0;
   for (uint32_t n = 0; n < probe_count(); ++n) {
-    const uint64_t want = hash.tag | (n == 0 ? 0 : kDisplaced);
     const uint64_t line_off = probe_line_off(out.segment_off, hash.home, n);
     LineView line;
     NACRE_TRY(read_line(pool_, line_off, line));
     out.looked_off[out.looked_count] = line_off;
     out.looked_guard[out.looked_count++] = line.guard;
-    uint32_t zeros = 0;
-    for (uint32_t w = 0; w < alloc::kLineWords; ++w) {
-      const uint64_t slot = line.words[w];
-      zeros += slot == 0;
-      if (!slot_live(slot)) {
-        if (out.slot_line_off == 0) {
-          out.slot_line_off = line_off;
-          out.slot_word = w;
-          out.slot_displaced = n != 0;
-        }
-        continue;
-      }
-      if (slot_head(slot) != want) continue;
+    const SlotMask mask = look_at(line, hash.tag | (n == 0 ? 0 : kDisplaced));
+    for (uint32_t left = mask.matching; left != 0; left &= left - 1) {
+      const auto w = static_cast<uint32_t>(std::countr_zero(left));
+      prefetch_record(line.words[w]);
       bool matches;
       RecordView view;
-      NACRE_TRY(match_record(slot, key, matches, view));
+      NACRE_TRY(match_record(line.words[w], key, matches, view));
       if (!matches) continue;
       out.found = true;
       out.slot_line_off = line_off;
       out.slot_word = w;
-      out.slot = slot;
+      out.slot = line.words[w];
       out.slot_displaced = n != 0;
-      for (uint32_t v = w + 1; v < alloc::kLineWords; ++v) zeros += line.words[v] == 0;
-      out.line_has_zero = zeros != 0;
+      out.line_has_zero = mask.zero != 0;
       return Code::ok;
     }
-    if (zeros != 0) break;
+    const uint32_t free = out.slot_line_off == 0 ? free_slots(line) : 0;
+    if (free != 0) {
+      out.slot_line_off = line_off;
+      out.slot_word = static_cast<uint32_t>(std::countr_zero(free));
+      out.slot_displaced = n != 0;
+    }
+    if (mask.zero != 0) break;
   }
   return Code::ok;
 }
@@ -165,12 +219,14 @@ Status HashTree::put(std::string_view key, std::string_view value) {
                          static_cast<unsigned long long>(kMaxValueBytes));
   const uint64_t bytes = record_bytes(key.size(), value.size());
   const KeyHash hash = hash_key(key);
+  prefetch_home(hash);
   for (;;) {
     uint64_t full_segment;
     {
       alloc::Commit commit(pool_);
       NACRE_TRY(commit.begin());
       if (closed()) return Code::stopped;
+      prefetch_old_record(hash);
       uint64_t off;
       NACRE_TRY(commit.allocate(bytes, alloc::UnitUse::record, off));
       if (closed()) return Code::stopped;  // again: to reclaim space, allocate lets go of lane and pin for a moment
@@ -188,11 +244,12 @@ Status HashTree::put(std::string_view key, std::string_view value) {
           commit.unlock();
           continue;
         }
+        commit.lines_are_verified();
         commit.set_word(p.slot_line_off, p.slot_word,
                         (p.slot_displaced ? kDisplaced : 0) | hash.tag | off / alloc::kUnitAlign);
         // 3. durable, then visible. Counted while the lane is held: recount() must see both or neither.
         return commit.publish([&] {
-          if (!p.found) add_count(1);
+          if (!p.found) add_count(commit.lane(), 1);
         });
       }
       full_segment = p.segment_off;
@@ -204,6 +261,7 @@ Status HashTree::put(std::string_view key, std::string_view value) {
 Status HashTree::remove(std::string_view key) {
   if (key.size() > kMaxKeyBytes) return Code::not_found;  // put refuses it; the bytes are not even looked at
   const KeyHash hash = hash_key(key);
+  prefetch_home(hash);
   alloc::Commit commit(pool_);
   NACRE_TRY(commit.begin());
   if (closed()) return Code::stopped;
@@ -217,9 +275,10 @@ Status HashTree::remove(std::string_view key) {
     if (still_valid(hash, p)) break;
     commit.unlock();
   }
+  commit.lines_are_verified();
   // A line without another zero word may have been full once: keys may be displaced from it.
   commit.set_word(p.slot_line_off, p.slot_word, p.line_has_zero ? 0 : kTombstone);
-  return commit.publish([&] { add_count(-1); });
+  return commit.publish([&] { add_count(commit.lane(), -1); });
 }
 
 Status HashTree::make_room(const KeyHash& hash, uint64_t segment_off) {
@@ -235,13 +294,14 @@ void HashTree::write_empty_segment(alloc::Commit& commit, alloc::Pool& pool, con
 
 // ---- counting ----
 
-void HashTree::add_count(int64_t n) noexcept {
-  counters_[thread_index() % kCounters].value.fetch_add(n, std::memory_order_relaxed);
+void HashTree::add_count(const alloc::Lane& lane, int64_t n) noexcept {
+  std::atomic<int64_t>& value = counters_[lane.number].value;
+  value.store(value.load(std::memory_order_relaxed) + n, std::memory_order_relaxed);
 }
 
 uint64_t HashTree::delta_count() const noexcept {
   int64_t sum = 0;
-  for (const Counter& c : counters_) sum += c.value.load(std::memory_order_relaxed);
+  for (uint32_t i = 0; i < counter_count_; ++i) sum += counters_[i].value.load(std::memory_order_relaxed);
   return static_cast<uint64_t>(sum);
 }
 

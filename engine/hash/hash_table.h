@@ -103,7 +103,10 @@ class HashTree {
   Status plan(std::string_view key, const KeyHash& hash, Plan& out);
   bool still_valid(const KeyHash& hash, const Plan& plan) noexcept;
   Status make_room(const KeyHash& hash, uint64_t segment_off);
-  void add_count(int64_t n) noexcept;
+  void add_count(const alloc::Lane& lane, int64_t n) noexcept;
+  void prefetch_home(const KeyHash& hash) const noexcept;
+  void prefetch_old_record(const KeyHash& hash) const noexcept;
+  void prefetch_record(uint64_t slot) const noexcept;
   uint64_t delta_count() const noexcept;
   Status recount();
 
@@ -127,8 +130,8 @@ class HashTree {
   struct alignas(64) Counter {
     std::atomic<int64_t> value{0};
   };
-  static constexpr uint32_t kCounters = 32;
-  std::array<Counter, kCounters> counters_;
+  uint32_t counter_count_;
+  std::unique_ptr<Counter[]> counters_;  // one a lane, changed by its holder only
   std::atomic<uint64_t> base_count_{0};
   std::atomic<bool> base_known_{false};
   sync::Mutex recount_mutex_;

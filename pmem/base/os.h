@@ -83,6 +83,10 @@ int lock_holder(int fd) noexcept;
 
 int getrandom(void* buffer, uint64_t bytes) noexcept;
 int process_id() noexcept;
+/// Lets this process call fence_all_threads; ENOSYS where the system has no such call.
+int prepare_fence_all_threads() noexcept;
+/// A full memory fence on every CPU that runs a thread of this process.
+int fence_all_threads() noexcept;
 uint64_t page_bytes() noexcept;
 
 }  // namespace nacre::os

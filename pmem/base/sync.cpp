@@ -2,6 +2,8 @@
 
 #include <thread>
 
+#include "pmem/base/os.h"
+
 namespace nacre::sync {
 
 #if defined(NACRE_SYNC_HOOKS) && NACRE_SYNC_HOOKS
@@ -17,5 +19,40 @@ void point(Event event, const void* object) noexcept {
 #endif
 
 void yield() noexcept { std::this_thread::yield(); }
+
+constinit std::atomic<bool> detail::g_fences_are_light{false};
+
+namespace {
+
+#if defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define NACRE_TSAN 1
+#endif
+#endif
+#if defined(__SANITIZE_THREAD__)
+#define NACRE_TSAN 1
+#endif
+#if defined(NACRE_TSAN)
+constexpr bool kUnderTsan = true;  // it knows nothing of fences made by the system
+#else
+constexpr bool kUnderTsan = false;
+#endif
+
+// Runs when the library is loaded, before any thread is in it.
+const bool g_prepared = [] {
+  const bool light = !kUnderTsan && os::prepare_fence_all_threads() == 0;
+  detail::g_fences_are_light.store(light, std::memory_order_relaxed);
+  return light;
+}();
+
+}  // namespace
+
+void heavy_fence() noexcept {
+  std::atomic_thread_fence(std::memory_order_seq_cst);
+  if (!g_prepared) return;
+  if (os::fence_all_threads() == 0) return;
+  (void)os::prepare_fence_all_threads();  // a child of fork may have to ask again
+  (void)os::fence_all_threads();
+}
 
 }  // namespace nacre::sync

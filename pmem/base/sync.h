@@ -98,6 +98,27 @@ class SpinLock {
 using Guard = std::lock_guard<Mutex>;
 using SpinGuard = std::lock_guard<SpinLock>;
 
+// ---- asymmetric fences ----
+//
+//   the frequent side:  store x; light_fence(); load y        the rare side:  store y; heavy_fence(); load x
+//
+// At least one of the two loads sees the other side's store, as if both had a full fence. Where the system can run a
+// fence on all CPUs of a process, light_fence keeps only the compiler from reordering: a locked instruction there would
+// also wait for every cache line that is being written back, and with it for the medium.
+
+namespace detail {
+extern constinit std::atomic<bool> g_fences_are_light;  // set once, before main
+}  // namespace detail
+
+inline void light_fence() noexcept {
+  if (detail::g_fences_are_light.load(std::memory_order_relaxed)) [[likely]]
+    std::atomic_signal_fence(std::memory_order_seq_cst);
+  else
+    std::atomic_thread_fence(std::memory_order_seq_cst);
+}
+/// A system call: some microseconds.
+void heavy_fence() noexcept;
+
 // ---- words of the mapping: plain uint64_t to the layouts, atomic to the threads ----
 
 inline std::atomic_ref<uint64_t> word(const uint64_t* p) noexcept {

@@ -61,13 +61,20 @@ def crc_u64(crc, word):
     return crc32c(crc, struct.pack("<Q", word))
 
 
-def check15(crc):
-    fold = (crc ^ crc >> 16 ^ crc >> 1) >> 6 & 0x3FFF
-    return fold | (bin(crc ^ fold).count("1") & 1) << 14
+def rotl(x, bits):
+    return (x << bits | x >> 32 - bits) & 0xFFFFFFFF
 
 
 def make_guard(salt, off, words, seq):
-    return check15(crc32c(crc_u64(salt, off), struct.pack("<8Q", *words, seq))) << 48 | seq
+    a = crc32c(crc_u64(salt, off), struct.pack("<3Q", *words[0:3]))
+    b = crc32c(0, struct.pack("<3Q", *words[3:6]))
+    c = crc32c(0, struct.pack("<2Q", words[6], seq))
+    x = a ^ rotl(b, 30) ^ rotl(b, 1) ^ rotl(c, 30) ^ rotl(c, 18)
+    fold = (x ^ x >> 16 ^ x >> 27) & 0x3FFF
+    every = seq
+    for word in words:
+        every ^= word
+    return (fold | (bin(every ^ fold).count("1") & 1) << 14) << 48 | seq
 
 
 def make_lane_word(salt, off, seq):
@@ -183,20 +190,20 @@ class Pool:
         records, half = {}, self.lane_cells // 2
         for cell in range(self.lane_cells):
             off = cells_off + cell * LINE
-            crc, cells, lines, low, mid, high, flags, fresh_count = struct.unpack_from("<IHHHHHBB", self.image, off)
+            crc, cells, low, high, flags = struct.unpack_from("<IHHIB", self.image, off)
             if not 1 <= cells <= half - cell % half or flags > 1:
                 continue
             record = self.image[off:off + cells * LINE]
-            if crc32c(crc_u64(self.salt, off ^ 0x4C4F47), record[4:]) != crc:
+            if crc32c(crc32c(crc_u64(self.salt, off ^ 0x4C4F47), record[8:]), record[4:8]) != crc:
                 continue
-            seq = low | mid << 16 | high << 32
+            seq = low | high << 16
             if seq > retired:
-                records[seq] = self.parse(record, seq, flags, lines, fresh_count)
+                records[seq] = self.parse(record, seq, flags)
         return records
 
     @staticmethod
-    def parse(record, seq, flags, lines, fresh_count):
-        at = 16
+    def parse(record, seq, flags):
+        at = 13
 
         def number(count):
             nonlocal at
@@ -212,14 +219,20 @@ class Pool:
                 if byte < 0x80:
                     return value
 
+        fresh_count, lines = varint(), varint()
         fresh = [(number(5) * 16, varint(), number(4)) for _ in range(fresh_count)]
         updates = []
         for _ in range(lines):
             line_off, prev, check, ops = number(5) * LINE, seq - varint(), number(2), []
-            for _ in range(number(1)):
+            more = True
+            while more:
                 head = number(1)
-                word, kind, wide = head & 7, head >> 3 & 3, head >> 5 & 1
-                operand = number(8) if kind == 0 or wide else 1 << number(1)
+                word, kind, wide, more = head & 7, head >> 3 & 3, head >> 5 & 1, head >> 6 & 1
+                if kind == 3:
+                    high = number(3)
+                    kind, operand = 0, high << 40 | fresh[number(1) if wide else 0][0] // 16
+                else:
+                    operand = number(8) if kind == 0 or wide else 1 << number(1)
                 ops.append((word, kind, operand))
             updates.append((line_off, prev, check, ops))
         if at > len(record) or any(record[at:]):
@@ -290,15 +303,19 @@ class Pool:
 
     def record(self, off):
         first, second = self.words(off, 2)
-        key_bytes, flags = first >> 32 & 0xFFFFFF, first >> 56
-        value_bytes, table = second & SEQ_MASK, second >> 48
-        end = off + 16 + key_bytes + value_bytes
-        if end > self.pool_bytes or flags > 1:
+        flags = first >> 32 & 0xFF
+        if flags & 8:
+            start, key_bytes, value_bytes, table = 16, first >> 40, second & SEQ_MASK, second >> 48
+        else:
+            start, key_bytes, value_bytes, table = 12, first >> 40 & 0xFF, second & 0xFFFFFFFF, first >> 48
+        key_at = off + start
+        end = key_at + key_bytes + value_bytes
+        if end > self.pool_bytes or flags & ~8 > 1:
             raise Damaged(f"record at offset {off} makes no sense")
         if crc32c(crc_u64(self.salt, off), self.image[off + 4:end]) != first & 0xFFFFFFFF:
             raise Damaged(f"record at offset {off} fails its checksum")
-        key = self.image[off + 16:off + 16 + key_bytes]
-        return flags, table, bytes(key), bytes(self.image[off + 16 + key_bytes:end])
+        key = self.image[key_at:key_at + key_bytes]
+        return flags & 7, table, bytes(key), bytes(self.image[key_at + key_bytes:end])
 
     def tables(self, reached):
         """(state, id, name, root entry) of every catalogue line in use."""

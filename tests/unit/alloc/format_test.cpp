@@ -60,13 +60,10 @@ TEST_CASE("layout: sizes and offsets of everything on the medium") {
   REQUIRE(sizeof(LaneHeader) == 64);
   REQUIRE(offsetof(LaneHeader, seal) == 0);
   REQUIRE(offsetof(LaneHeader, retired) == 8);
-  REQUIRE(sizeof(RecordHeader) == 16);
-  REQUIRE(offsetof(RecordHeader, crc) == 0);
-  REQUIRE(offsetof(RecordHeader, cells) == 4);
-  REQUIRE(offsetof(RecordHeader, lines) == 6);
-  REQUIRE(offsetof(RecordHeader, seq_low) == 8);
-  REQUIRE(offsetof(RecordHeader, flags) == 14);
-  REQUIRE(offsetof(RecordHeader, fresh_count) == 15);
+  REQUIRE(kRecordCellsAt == 4);
+  REQUIRE(kRecordSeqAt == 6);
+  REQUIRE(kRecordFlagsAt == 12);
+  REQUIRE(kRecordBodyAt == 13);
   REQUIRE(kMaxClasses == 448);
   REQUIRE(kMagic == 0x31766572'63614e89);
   REQUIRE(make_chunk_word(ChunkState::slab, 0x1234) == 0x0100'0000'0000'1234);

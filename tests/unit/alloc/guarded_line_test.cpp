@@ -100,6 +100,22 @@ TEST_CASE("the check is linear, so its columns tell about every line: no one, tw
   REQUIRE(triples_missed == 0);
 }
 
+TEST_CASE("a change of one word changes the check by what check_change says, so damage elsewhere stays visible") {
+  Random random(8);
+  for (int i = 0; i < 10'000; ++i) {
+    const Sealed line = random_line(random.next());
+    Sealed changed = line;
+    const auto word = static_cast<uint32_t>(random.below(kLineWords));
+    changed.words[word] = random.next();
+    const uint64_t seq = random.next() & kSeqMask, old_seq = guard_seq(line.words[7]);
+    const uint64_t change = check_change(word, changed.words[word] ^ line.words[word]) ^ check_change_of_seq(seq ^ old_seq);
+    changed.words[7] = ((line.words[7] >> kSeqBits & kCheckMask) ^ change) << kSeqBits | seq;
+    REQUIRE(changed.intact());
+    changed.flip(static_cast<uint32_t>(random.below(kLineWords * 64)));
+    REQUIRE_FALSE(changed.intact());
+  }
+}
+
 TEST_CASE("the busy bit is not covered, every other bit of the guard is") {
   Sealed line = random_line(4);
   line.flip(kBusyBitIdx);

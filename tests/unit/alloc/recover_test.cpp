@@ -48,7 +48,7 @@ class HandMade {
     LogRecord r;
     r.seq = record_seq;
     r.strict = strict;
-    r.fresh = fresh;
+    for (const FreshRange& f : fresh) r.fresh.push_back(f);
     for (const Change& c : changes) {
       std::array<uint64_t, kLineWords> words = content[{c.line_off, c.prev_seq}];
       words[c.op.word] = apply_op(words[c.op.word], c.op);
@@ -370,8 +370,8 @@ TEST_CASE(
   h.line(line, 5, 50);
   h.record(0, 0, 9, true, {{line, 5, set0(90)}});
   h.record(1, 2, 9, true, {{line, 5, set0(90)}});
-  h.image->data()[off + 6] = std::byte{200};  // lines
-  const uint32_t crc = crc32c(record_seed(h.salt, off), h.image->data() + off + 4, 60);
+  h.image->data()[off + kRecordBodyAt + 1] = std::byte{100};  // lines
+  const uint32_t crc = record_crc(h.image->data() + off, 1, record_seed(h.salt, off));
   std::memcpy(h.image->data() + off, &crc, 4);
   const ImagePtr before = h.image->clone();
   REQUIRE(h.recover() == Code::corruption);
