@@ -1,5 +1,7 @@
 #include "bench/nacre_bench/open_child.h"
 
+#include <signal.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -115,6 +117,7 @@ void overwrite_for_ever(const Options& o, Store& store, const ValuePool& values,
 }  // namespace
 
 void run_child(const Options& options) {
+  (void)prctl(PR_SET_PDEATHSIG, SIGKILL);  // a writer has no other end when its parent is killed
   if (options.child == Child::writer) write_until_killed(options);
   probe(options);
 }

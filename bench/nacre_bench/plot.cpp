@@ -92,7 +92,7 @@ struct Bar {
 
 std::string bars(const std::string& title, const std::vector<Bar>& rows, bool line_at_one) {
   double largest = line_at_one ? 1 : 0;
-  for (const Bar& bar : rows) largest = std::max(largest, bar.most);
+  for (const Bar& bar : rows) largest = std::max({largest, bar.value, bar.most});
   const double scale = kPlotWidth / std::max(largest, 1e-300);
   const double bottom = kTitleHeight + kRowHeight * static_cast<double>(rows.size());
   Svg svg;
