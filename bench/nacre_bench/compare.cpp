@@ -26,17 +26,27 @@ bool is_comparable(Benchmark b) {
          b != Benchmark::harness;
 }
 
+// Of figures of which more is faster, one a round.
+Ratio ratio_of(const std::vector<double>& a, const std::vector<double>& b) {
+  std::vector<double> rounds;
+  for (size_t i = 0; i < std::min(a.size(), b.size()); ++i) rounds.push_back(a[i] / b[i]);
+  return {spread_of(a).median / spread_of(b).median, spread_of(rounds)};
+}
+
+std::string text_of(const Ratio& ratio) {
+  char text[64];
+  std::snprintf(text, sizeof text, "%.2f (%.2f to %.2f)", ratio.of_medians, ratio.rounds.least,
+                ratio.rounds.most);
+  return text;
+}
+
 Comparison comparison_of(const char* name, const Rounds& a, const Rounds& b) {
   Comparison row;
   row.benchmark = name;
   row.ops_per_sec = spread_of(a.ops_per_sec);
   row.other_ops_per_sec = spread_of(b.ops_per_sec);
-  row.ratio = row.ops_per_sec.median / row.other_ops_per_sec.median;
-  std::vector<double> ratios;
-  for (size_t i = 0; i < std::min(a.ops_per_sec.size(), b.ops_per_sec.size()); ++i)
-    ratios.push_back(a.ops_per_sec[i] / b.ops_per_sec[i]);
-  row.round_ratios = spread_of(ratios);
-  row.cpu_ratio = spread_of(b.cpu_us).median / spread_of(a.cpu_us).median;
+  row.wall = ratio_of(a.ops_per_sec, b.ops_per_sec);
+  row.cpu = ratio_of(b.cpu_us, a.cpu_us);  // less time is faster
   row.fences_per_op = spread_of(a.fences).median;
   row.lines_per_op = spread_of(a.lines).median;
   row.p50_ns = spread_of(a.p50_ns).median;
@@ -76,17 +86,14 @@ std::vector<Comparison> compare(const std::vector<RunResult>& results, const std
 void print_comparison(const std::vector<Comparison>& rows, const std::string& engine,
                       const std::string& other) {
   if (rows.empty()) return;
-  std::printf("\n%-16s %12s %7s %12s %7s  %-22s %9s %10s %9s %9s %9s\n", "median ops/sec", engine.c_str(),
-              "spread", other.c_str(), "spread", "ratio (one round)", "cpu ratio", "fences/op", "lines/op",
-              "p50 ns", (other + " ns").c_str());
+  std::printf("\n%-16s %12s %7s %12s %7s  %-22s %-22s %10s %9s %9s %9s\n", "median ops/sec", engine.c_str(),
+              "spread", other.c_str(), "spread", "ratio (one round)", "cpu ratio (one round)", "fences/op",
+              "lines/op", "p50 ns", (other + " ns").c_str());
   for (const Comparison& row : rows) {
-    char range[64];
-    std::snprintf(range, sizeof range, "%.2f (%.2f to %.2f)", row.ratio, row.round_ratios.least,
-                  row.round_ratios.most);
-    std::printf("%-16s %12.0f %6.1f%% %12.0f %6.1f%%  %-22s %9.2f %10.3f %9.2f %9.0f %9.0f\n",
+    std::printf("%-16s %12.0f %6.1f%% %12.0f %6.1f%%  %-22s %-22s %10.3f %9.2f %9.0f %9.0f\n",
                 row.benchmark.c_str(), row.ops_per_sec.median, row.ops_per_sec.percent(),
-                row.other_ops_per_sec.median, row.other_ops_per_sec.percent(), range, row.cpu_ratio,
-                row.fences_per_op, row.lines_per_op, row.p50_ns, row.other_p50_ns);
+                row.other_ops_per_sec.median, row.other_ops_per_sec.percent(), text_of(row.wall).c_str(),
+                text_of(row.cpu).c_str(), row.fences_per_op, row.lines_per_op, row.p50_ns, row.other_p50_ns);
   }
   std::printf(
       "ratio: of the medians, and the least and most of one round; cpu ratio: by CPU time an operation\n");

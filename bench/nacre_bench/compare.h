@@ -15,14 +15,18 @@ struct Spread {
 };
 Spread spread_of(std::vector<double> values);
 
+/// How many times as fast as the other.
+struct Ratio {
+  double of_medians = 0;
+  Spread rounds;  ///< of the two runs of one round
+};
+
 /// One benchmark of the list, over all rounds.
 struct Comparison {
   std::string benchmark;
   Spread ops_per_sec, other_ops_per_sec;
-  double ratio = 0;     ///< of the medians
-  Spread round_ratios;  ///< of the two runs of one round
-  double cpu_ratio =
-      0;  ///< of the medians of CPU time an operation: what is left of it without the neighbours
+  Ratio wall;  ///< by operations a second
+  Ratio cpu;   ///< by CPU time an operation: what is left of it without the neighbours
   double fences_per_op = 0, lines_per_op = 0;  ///< of the engine, median
   double p50_ns = 0, other_p50_ns = 0;         ///< median over the rounds
 };

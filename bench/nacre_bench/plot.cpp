@@ -144,8 +144,9 @@ std::string ratios(const Options& o, const std::vector<RunResult>& results) {
   std::vector<Bar> rows;
   for (const Comparison& row : compare(results, o.engine, o.compare)) {
     char caption[64];
-    std::snprintf(caption, sizeof caption, "%.2f", row.ratio);
-    rows.push_back({row.benchmark, row.ratio, row.round_ratios.least, row.round_ratios.most, caption});
+    std::snprintf(caption, sizeof caption, "%.2f", row.wall.of_medians);
+    rows.push_back(
+        {row.benchmark, row.wall.of_medians, row.wall.rounds.least, row.wall.rounds.most, caption});
   }
   return bars("Operations a second, " + o.engine + " / " + o.compare + ", median of " +
                   std::to_string(o.rounds) + " rounds; whiskers: least and most of one round",
