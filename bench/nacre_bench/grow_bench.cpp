@@ -116,6 +116,16 @@ bool fill(const Options& o, LiveSet& live, Grower& grower) {
   return true;
 }
 
+std::string note_of(const RunResult& result, uint64_t first_bytes) {
+  const auto mb = [](uint64_t bytes) { return static_cast<double>(bytes) / kMiB; };
+  char sizes[200];
+  std::snprintf(sizes, sizeof sizes, "%s at %.1f MB of payload; the pool went from %.1f to %.1f MB\n",
+                result.out_of_space == 0 ? "target reached" : "out of space", mb(result.stored_bytes),
+                mb(first_bytes), mb(result.used_bytes));
+  return sizes + latency_text("all puts", result.latency) + "\n" +
+         latency_text("while the pool grew", result.growing);
+}
+
 }  // namespace
 
 RunResult run_grow(const Options& o, StoreOptions store_options) {
@@ -145,12 +155,7 @@ RunResult run_grow(const Options& o, StoreOptions store_options) {
   result.used_bytes = grower.pool_bytes();
   result.stored_bytes = live.payload_bytes();
   result.growing = grower.growing();
-  char sizes[200];
-  std::snprintf(sizes, sizeof sizes, "%s at %.1f MB of payload; the pool went from %.1f to %.1f MB\n",
-                reached ? "target reached" : "out of space", static_cast<double>(live.payload_bytes()) / kMiB,
-                static_cast<double>(first_bytes) / kMiB, static_cast<double>(grower.pool_bytes()) / kMiB);
-  result.note = sizes + latency_text("all puts", result.latency) + "\n" +
-                latency_text("while the pool grew", grower.growing());
+  result.note = note_of(result, first_bytes);
   return result;
 }
 

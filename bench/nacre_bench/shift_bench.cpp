@@ -137,11 +137,34 @@ ResultTable::Row row_of(const char* name, const Space& space, uint64_t payload_b
            static_cast<double>(space.worst_class_bytes), space.worst_class_free_share, full ? 1.0 : 0.0}};
 }
 
+// One pattern on a fresh pool: its row, and its share of the sums.
+void run_pattern(const NamedPattern& named, const Options& o, const StoreOptions& store_options,
+                 const ValuePool& values, uint64_t payload_bytes, uint64_t seed, RunResult& result) {
+  const auto store = make_store(store_options, StoreUse::fresh);
+  LiveSet live(*store, values, o.key_bytes);
+  Random random(seed);
+  Pattern pattern(live, random, payload_bytes, o.key_bytes);
+  const FlushCounts before = store->thread_counts();
+  const uint64_t start_ns = wall_ns(), cpu_start_ns = thread_cpu_ns();
+  bool full = false;
+  try {
+    (pattern.*named.run)();
+  } catch (const PoolIsFull&) {
+    full = true;
+  }
+  result.seconds += static_cast<double>(wall_ns() - start_ns) * 1e-9;
+  result.cpu_seconds += static_cast<double>(thread_cpu_ns() - cpu_start_ns) * 1e-9;
+  result.counts += store->thread_counts() - before;
+  result.ops += pattern.ops();
+  result.out_of_space += full ? 1 : 0;
+  live.verify(named.name);
+  result.table.rows.push_back(row_of(named.name, space_of(*store), live.payload_bytes(), full));
+}
+
 }  // namespace
 
 RunResult run_shift(const Options& o, StoreOptions store_options) {
   const uint64_t payload_bytes = o.num * (o.key_bytes + kMeanFillBytes);
-  // use.
   size_for_space(store_options, o, kRoomForPayloads * payload_bytes + kRoomForLog);
   const ValuePool values(kMaxValueBytes, o.seed);
   RunResult result;
@@ -152,25 +175,7 @@ RunResult run_shift(const Options& o, StoreOptions store_options) {
   uint64_t seed = o.seed;
   for (const NamedPattern& named : kPatterns) {
     progress("shift: " + std::string(named.name));
-    const auto store = make_store(store_options, StoreUse::fresh);
-    LiveSet live(*store, values, o.key_bytes);
-    Random random(++seed);
-    Pattern pattern(live, random, payload_bytes, o.key_bytes);
-    const FlushCounts before = store->thread_counts();
-    const uint64_t start_ns = wall_ns(), cpu_start_ns = thread_cpu_ns();
-    bool full = false;
-    try {
-      (pattern.*named.run)();
-    } catch (const PoolIsFull&) {
-      full = true;
-    }
-    result.seconds += static_cast<double>(wall_ns() - start_ns) * 1e-9;
-    result.cpu_seconds += static_cast<double>(thread_cpu_ns() - cpu_start_ns) * 1e-9;
-    result.counts += store->thread_counts() - before;
-    result.ops += pattern.ops();
-    result.out_of_space += full ? 1 : 0;
-    live.verify(named.name);
-    result.table.rows.push_back(row_of(named.name, space_of(*store), live.payload_bytes(), full));
+    run_pattern(named, o, store_options, values, payload_bytes, ++seed, result);
   }
   result.found = result.ops;
   result.thread_seconds = result.seconds;
