@@ -29,6 +29,8 @@ class Random {
  public:
   explicit Random(uint64_t seed) noexcept : state_(mix(seed + 0x9e3779b97f4a7c15u)) {}
   uint64_t next() noexcept { return mix(state_ += 0x9e3779b97f4a7c15u); }
+  /// From 0 to less than 1.
+  double unit() noexcept { return static_cast<double>(next() >> 11) * 0x1p-53; }
   /// Below `bound`, which is at most 2^32; the bias is below 2^-32.
   uint32_t below(uint64_t bound) noexcept { return static_cast<uint32_t>(((next() >> 32) * bound) >> 32); }
 
@@ -55,6 +57,11 @@ class ValuePool {
   std::string_view value(uint64_t idx, unsigned variant) const noexcept {
     return {pool_.data() + (mix(2 * idx + variant) & (kStarts - 1)), value_bytes_};
   }
+  uint64_t value_bytes() const noexcept { return value_bytes_; }
+  /// As value, cut to `bytes`, at most the size the pool was made for. The place depends on both.
+  std::string_view sized(uint64_t idx, uint64_t bytes) const noexcept {
+    return {pool_.data() + (mix(mix(idx) + bytes) & (kStarts - 1)), bytes};
+  }
   /// Length, first and last byte: what a timed loop can afford.
   bool looks_right(std::string_view got, uint64_t idx, unsigned variant) const noexcept {
     const std::string_view want = value(idx, variant);
@@ -63,7 +70,7 @@ class ValuePool {
   }
 
  private:
-  static constexpr uint64_t kStarts = 256 * 1024;  // small enough for a second-level cache
+  static constexpr uint64_t kStarts = 16 * 1024;  // in a first-level cache, as bytes a caller has just made
   uint64_t value_bytes_;
   std::string pool_;
 };

@@ -9,7 +9,12 @@
 #include <new>
 
 #include "bench/nacre_bench/clock.h"
+#include "bench/nacre_bench/compare.h"
+#include "bench/nacre_bench/json.h"
+#include "bench/nacre_bench/open_child.h"
 #include "bench/nacre_bench/options.h"
+#include "bench/nacre_bench/plot.h"
+#include "bench/nacre_bench/progress.h"
 #include "bench/nacre_bench/report.h"
 #include "bench/nacre_bench/runner.h"
 
@@ -36,8 +41,8 @@ void run_list(const Options& options, Runner& runner, const std::string& engine,
               std::vector<RunResult>& results) {
   for (size_t at = 0; at < options.benchmarks.size(); ++at) {
     const Benchmark benchmark = options.benchmarks[at];
-    if (!runner.can(benchmark)) {
-      print_skipped(benchmark, engine);
+    if (const char* obstacle = runner.obstacle(benchmark); obstacle != nullptr) {
+      print_skipped(benchmark, engine, obstacle);
       continue;
     }
     RunResult result = runner.run(benchmark);
@@ -62,7 +67,6 @@ StoreFacts facts_of(const Options& options, const std::string& engine) {
   return runner.facts();
 }
 
-// A B A B: what disturbs the machine for a while disturbs both.
 std::vector<RunResult> run_compared(const Options& options) {
   std::vector<RunResult> results;
   print_header(options, {{options.engine, facts_of(options, options.engine)},
@@ -76,7 +80,7 @@ std::vector<RunResult> run_compared(const Options& options) {
       run_list(options, runner, engine, round, results);
     }
   }
-  print_comparison(results, options.engine, options.compare);
+  print_comparison(compare(results, options.engine, options.compare), options.engine, options.compare);
   return results;
 }
 
@@ -88,9 +92,14 @@ int run(int argc, char** argv) {
       return 0;
     }
     calibrate_clock();
+    if (options.child != Child::none) {
+      run_child(options);
+      return 0;
+    }
     remove_scratch_when_interrupted(options);
     const std::vector<RunResult> results = options.compare.empty() ? run_one(options) : run_compared(options);
     if (!options.json.empty()) write_json(options.json, options, results);
+    if (!options.plot.empty()) write_file(options.plot, svg_of(options, results));
     return 0;
   } catch (const UsageError& error) {
     std::fprintf(stderr, "nacre_bench: %s\nTry nacre_bench --help.\n", error.text.c_str());

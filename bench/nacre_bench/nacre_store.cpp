@@ -20,11 +20,25 @@ void check(const char* what, int status) {
     fail(what, status);
 }
 
+// Growth is an option of libraries that have it; the pools of others keep the size they are made with.
+template <class RawOptions>
+constexpr bool kPoolsGrow = requires(RawOptions* raw) {
+  nacre_options_set_grow(raw, 1);
+};
+
+template <class RawOptions>
+void set_growth(RawOptions* raw, bool grow) {
+  if constexpr (kPoolsGrow<RawOptions>) check("option grow", nacre_options_set_grow(raw, grow));
+  if (grow && !kPoolsGrow<RawOptions>)
+    throw BenchError{"the pools of this library keep the size they are made with: --grow=1 is not possible"};
+}
+
 class NacreStore final : public Store {
  public:
-  NacreStore(const StoreOptions& options, bool use_existing) : options_(options) {
-    if (!use_existing) remove_pool(options_.db);
-    open(!use_existing);
+  NacreStore(const StoreOptions& options, StoreUse use) : options_(options) {
+    if (use == StoreUse::unopened) return;
+    if (use == StoreUse::fresh) remove_pool(options_.db);
+    open(use == StoreUse::fresh);
     check("info", nacre_info(db_, take_fact, &facts_));  // once: it walks the heap
   }
   ~NacreStore() override {
@@ -33,6 +47,13 @@ class NacreStore final : public Store {
 
   void put(std::string_view key, std::string_view value) override {
     check("put", nacre_put(table_, key.data(), key.size(), value.data(), value.size()));
+  }
+  PutOutcome try_put(std::string_view key, std::string_view value) override {
+    const int status = nacre_put(table_, key.data(), key.size(), value.data(), value.size());
+    if (status == NACRE_OUT_OF_SPACE) return PutOutcome::out_of_space;
+    if (status == NACRE_TOO_LARGE) return PutOutcome::too_large;
+    check("put", status);
+    return PutOutcome::done;
   }
   bool get(std::string_view key, char* buffer, size_t buffer_bytes, size_t* value_bytes) override {
     return found("get", nacre_get_copy(table_, key.data(), key.size(), buffer, buffer_bytes, value_bytes));
@@ -59,7 +80,18 @@ class NacreStore final : public Store {
     return counts;
   }
   StoreFacts facts() override { return facts_; }
-  bool keeps() const override { return options_.engine != "dram" && facts_.medium != "memory"; }
+  Figures info_figures() override {
+    Figures figures;
+    check("info", nacre_info(db_, take_number, &figures));
+    return figures;
+  }
+  Figures stats_figures() override {
+    Figures figures;
+    check("stats", nacre_stats(db_, take_number, &figures));
+    return figures;
+  }
+  bool has_pool() const override { return options_.engine != "dram"; }
+  bool keeps() const override { return has_pool() && facts_.medium != "memory"; }
   void close() override {
     nacre_db* db = db_;
     db_ = nullptr;
@@ -86,13 +118,19 @@ class NacreStore final : public Store {
     return 0;
   }
 
+  static int take_number(const char* name, uint64_t value, const char* text, void* arg) {
+    if (text == nullptr) static_cast<Figures*>(arg)->emplace_back(name, value);
+    return 0;
+  }
+
   void open(bool make) {
     nacre_options* raw = nullptr;
     check("options", nacre_options_new(&raw));
     const std::unique_ptr<nacre_options, void (*)(nacre_options*)> opts(raw, nacre_options_delete);
     check("option create_if_missing", nacre_options_set_create_if_missing(raw, make));
     check("option error_if_exists", nacre_options_set_error_if_exists(raw, make));
-    check("option size", nacre_options_set_size(raw, options_.pool_bytes));
+    if (make) check("option size", nacre_options_set_size(raw, options_.pool_bytes));
+    set_growth(raw, options_.grow);
     check("option medium", nacre_options_set_medium(raw, options_.medium.c_str()));
     check("option engine", nacre_options_set_engine(raw, options_.engine.c_str()));
     check("option commit_form", nacre_options_set_commit_form(raw, options_.commit_form.c_str()));
@@ -108,8 +146,10 @@ class NacreStore final : public Store {
 
 }  // namespace
 
-std::unique_ptr<Store> make_nacre_store(const StoreOptions& options, bool use_existing) {
-  return std::make_unique<NacreStore>(options, use_existing);
+bool pools_grow() noexcept { return kPoolsGrow<nacre_options>; }
+
+std::unique_ptr<Store> make_nacre_store(const StoreOptions& options, StoreUse use) {
+  return std::make_unique<NacreStore>(options, use);
 }
 
 void remove_pool(const std::string& path) {

@@ -4,85 +4,31 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <cstdlib>
 #include <optional>
-#include <span>
-#include <utility>
 
 #include "bench/nacre_bench/keys.h"
+#include "bench/nacre_bench/option_values.h"
 
 namespace nacre::bench {
 
 namespace {
 
-constexpr std::array<const char*, 11> kBenchmarkNames = {
-    "fillseq", "fillrandom", "overwrite",    "readseq",          "readrandom", "readmissing",
-    "readhot", "deleteseq",  "deleterandom", "readwhilewriting", "open"};
-constexpr std::array<const char*, 3> kEngineNames = {"hash", "dram", "tbb"};
+// In the order of enum Benchmark.
+constexpr std::array<const char*, 15> kBenchmarkNames = {
+    "fillseq",     "fillrandom", "overwrite", "readseq",      "readrandom",
+    "readmissing", "readhot",    "deleteseq", "deleterandom", "readwhilewriting",
+    "open",        "shift",      "extents",   "grow",         "harness"};
+constexpr std::array<const char*, 4> kEngineNames = {"hash", "dram", "tbb", "tbb_view"};
+constexpr std::array<const char*, 3> kChildNames = {"none", "probe", "writer"};  // in the order of enum Child
 constexpr std::array<const char*, 4> kMediumNames = {"auto", "dax", "memory", "msync"};
 constexpr std::array<const char*, 2> kCommitForms = {"strict", "one_fence"};
 constexpr uint64_t kMaxThreads = 512;
-constexpr uint64_t kMaxKey_bytes = 64 * 1024;
-constexpr uint64_t kMaxValue_bytes = uint64_t{1} << 30;
-
-// Edits (insert, delete, replace) that turn `a` into `b`: Wagner and Fischer 1974, one row at a time.
-size_t edit_distance(std::string_view a, std::string_view b) {
-  std::vector<size_t> row(b.size() + 1);
-  for (size_t j = 0; j <= b.size(); ++j) row[j] = j;
-  for (size_t i = 1; i <= a.size(); ++i) {
-    size_t diagonal = row[0];
-    row[0] = i;
-    for (size_t j = 1; j <= b.size(); ++j) {
-      const size_t replace = diagonal + (a[i - 1] == b[j - 1] ? 0 : 1);
-      diagonal = row[j];
-      row[j] = std::min({row[j] + 1, row[j - 1] + 1, replace});
-    }
-  }
-  return row[b.size()];
-}
-
-// An abbreviation is nearest to what it abbreviates, whatever the number of letters left out.
-std::string nearest(std::string_view word, std::span<const char* const> names) {
-  const auto distance = [&](std::string_view name) {
-    return name.starts_with(word) && !word.empty() ? 1 : edit_distance(word, name);
-  };
-  return *std::min_element(names.begin(), names.end(),
-                           [&](const char* a, const char* b) { return distance(a) < distance(b); });
-}
-
-std::string one_of(std::string_view option, std::string_view value, std::span<const char* const> names) {
-  for (const char* name : names)
-    if (value == name) return name;
-  std::string all;
-  for (const char* name : names) all += (all.empty() ? "" : ", ") + std::string(name);
-  throw UsageError{"--" + std::string(option) + "=" + std::string(value) + " is none of " + all +
-                   "; did you mean " + nearest(value, names) + "?"};
-}
-
-// A whole number with an optional K, M or G (powers of 1024, for sizes in bytes).
-uint64_t number(std::string_view option, std::string_view value, uint64_t least, uint64_t most) {
-  uint64_t n = 0;
-  const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), n);
-  std::string_view rest(end, static_cast<size_t>(value.data() + value.size() - end));
-  unsigned shift = 0;
-  if (option == "size" && rest.size() == 1) {
-    if (rest == "K" || rest == "k") shift = 10;
-    if (rest == "M" || rest == "m") shift = 20;
-    if (rest == "G" || rest == "g") shift = 30;
-    if (shift != 0) rest = {};
-  }
-  if (error != std::errc{} || !rest.empty() || n > (most >> shift) || (n << shift) < least)
-    throw UsageError{"--" + std::string(option) + "=" + std::string(value) + " is not a whole number from " +
-                     std::to_string(least) + " to " + std::to_string(most)};
-  return n << shift;
-}
-
-bool boolean(std::string_view option, std::optional<std::string_view> value) {
-  if (!value || *value == "1" || *value == "true") return true;
-  if (*value == "0" || *value == "false") return false;
-  throw UsageError{"--" + std::string(option) + "=" + std::string(*value) + " is neither 0 nor 1"};
-}
+constexpr uint64_t kComparedSample = 16;  // of --latency_sample with --compare
+constexpr uint64_t kMaxKeyBytes = 64 * 1024;
+constexpr uint64_t kMaxValueBytes = uint64_t{1} << 30;
+constexpr uint64_t kMinPoolBytes = 1u << 20;
+constexpr uint64_t kMaxPoolBytes = uint64_t{1} << 44;
 
 std::vector<Benchmark> benchmark_list(std::string_view list) {
   std::vector<Benchmark> benchmarks;
@@ -94,7 +40,7 @@ std::vector<Benchmark> benchmark_list(std::string_view list) {
     const auto at = std::find(kBenchmarkNames.begin(), kBenchmarkNames.end(), name);
     if (at == kBenchmarkNames.end())
       throw UsageError{"there is no benchmark \"" + std::string(name) + "\"; did you mean " +
-                       nearest(name, kBenchmarkNames) + "?"};
+                       nearest_name(name, kBenchmarkNames) + "?"};
     benchmarks.push_back(static_cast<Benchmark>(at - kBenchmarkNames.begin()));
   }
   if (benchmarks.empty()) throw UsageError{"--benchmarks= names no benchmark"};
@@ -116,13 +62,15 @@ const Row kRows[] = {
      },
      "comma list, run in this order: fillseq, fillrandom, overwrite, readseq,\n"
      "readrandom, readmissing, readhot, deleteseq, deleterandom,\n"
-     "readwhilewriting, open (default fillrandom,readrandom,readseq)"},
+     "readwhilewriting, open, shift, extents, grow, harness\n"
+     "(default fillrandom,readrandom,readseq)"},
     {"engine", true,
      [](Options& o, std::string_view n, std::optional<std::string_view> v) {
        o.engine = one_of(n, *v, kEngineNames);
      },
-     "hash (default), dram (a volatile table of Nacre's), or tbb (a bare\n"
-     "tbb::concurrent_hash_map<std::string, std::string>: the yardstick)"},
+     "hash (default), dram (a volatile table of Nacre's), tbb (a bare\n"
+     "tbb::concurrent_hash_map<std::string, std::string>: the yardstick),\n"
+     "or tbb_view (the same, looked up without making a std::string)"},
     {"compare", true,
      [](Options& o, std::string_view n, std::optional<std::string_view> v) {
        o.compare = one_of(n, *v, kEngineNames);
@@ -131,9 +79,9 @@ const Row kRows[] = {
      "print medians, spreads and ratios"},
     {"rounds", true,
      [](Options& o, std::string_view n, std::optional<std::string_view> v) {
-       o.rounds = number(n, *v, 1, 1000);
+       o.rounds = whole_number(n, *v, 1, 1000);
      },
-     "rounds of --compare (default 5)"},
+     "rounds of --compare; how often open reopens in each way (default 5)"},
     {"db", true, [](Options& o, std::string_view, std::optional<std::string_view> v) { o.db = *v; },
      "the pool file; a pool that is there is replaced, and stays at the end\n"
      "(default: a file of its own under $TMPDIR, removed at the end)"},
@@ -144,42 +92,43 @@ const Row kRows[] = {
      "use the filled pool at --db, made with the same --num, sizes and seed"},
     {"num", true,
      [](Options& o, std::string_view n, std::optional<std::string_view> v) {
-       o.num = number(n, *v, 1, UINT32_MAX);
+       o.num = whole_number(n, *v, 1, UINT32_MAX);
      },
      "keys in the store (default 100000)"},
     {"reads", true,
      [](Options& o, std::string_view n, std::optional<std::string_view> v) {
-       o.reads = number(n, *v, 1, UINT32_MAX);
+       o.reads = whole_number(n, *v, 1, UINT32_MAX);
      },
      "operations of the benchmarks that read single keys, over all threads\n"
      "(default --num)"},
     {"threads", true,
      [](Options& o, std::string_view n, std::optional<std::string_view> v) {
-       o.threads = number(n, *v, 1, kMaxThreads);
+       o.threads = whole_number(n, *v, 1, kMaxThreads);
      },
      "threads; keys are split among them, readseq scans once in each;\n"
      "readwhilewriting has one writer and threads - 1 (at least 1) readers\n"
      "(default 1)"},
     {"key_size", true,
      [](Options& o, std::string_view n, std::optional<std::string_view> v) {
-       o.key_bytes = number(n, *v, 1, kMaxKey_bytes);
+       o.key_bytes = whole_number(n, *v, 1, kMaxKeyBytes);
      },
      "bytes in a key (default 16)"},
     {"value_size", true,
      [](Options& o, std::string_view n, std::optional<std::string_view> v) {
-       o.value_bytes = number(n, *v, 0, kMaxValue_bytes);
+       o.value_bytes = whole_number(n, *v, 0, kMaxValueBytes);
      },
      "bytes in a value (default 100)"},
     {"seed", true,
      [](Options& o, std::string_view n, std::optional<std::string_view> v) {
-       o.seed = number(n, *v, 0, UINT64_MAX);
+       o.seed = whole_number(n, *v, 0, UINT64_MAX);
      },
      "of the orders and the values (default 301)"},
-    {"opens", true,
+    {"latency_sample", true,
      [](Options& o, std::string_view n, std::optional<std::string_view> v) {
-       o.opens = number(n, *v, 1, 1'000'000);
+       o.latency_sample = whole_number(n, *v, 1, 1'000'000);
      },
-     "how often the benchmark open closes and opens (default 5)"},
+     "read the clock around every so manieth operation only (default 1; with\n"
+     "--compare 16: a clock read is a tenth of a fast store's get)"},
     {"histogram", false,
      [](Options& o, std::string_view n, std::optional<std::string_view> v) { o.histogram = boolean(n, v); },
      "print the distribution of latencies below each line"},
@@ -190,7 +139,7 @@ const Row kRows[] = {
      "auto (default; $NACRE_MEDIUM decides), dax, memory, msync"},
     {"size", true,
      [](Options& o, std::string_view n, std::optional<std::string_view> v) {
-       o.pool_bytes = number(n, *v, 1 << 20, uint64_t{1} << 44);
+       o.pool_bytes = size_in_bytes(n, *v, kMinPoolBytes, kMaxPoolBytes);
      },
      "bytes of the pool, also as 512M or 2G\n"
      "(default num * (key_size + value_size + 120) * 1.6 + 64 MiB)"},
@@ -199,8 +148,55 @@ const Row kRows[] = {
        o.commit_form = one_of(n, *v, kCommitForms);
      },
      "strict (default) or one_fence"},
+    {"value_min", true,
+     [](Options& o, std::string_view n, std::optional<std::string_view> v) {
+       o.value_min_bytes = size_in_bytes(n, *v, 1, kMaxValueBytes);
+     },
+     "extents: least bytes of a value (default an eighth of --value_max)"},
+    {"value_max", true,
+     [](Options& o, std::string_view n, std::optional<std::string_view> v) {
+       o.value_max_bytes = size_in_bytes(n, *v, 1, kMaxValueBytes);
+     },
+     "extents: most bytes of a value, e.g. 16M (default what one chunk of\n"
+     "256 KiB holds)"},
+    {"fill", true,
+     [](Options& o, std::string_view n, std::optional<std::string_view> v) {
+       o.fill = fraction(n, *v, 0.01, 1.0);
+     },
+     "extents: keys and values alive, as a share of the pool (default 0.7)"},
+    {"duration", true,
+     [](Options& o, std::string_view n, std::optional<std::string_view> v) {
+       o.duration_s = whole_number(n, *v, 1, 86'400);
+     },
+     "extents: seconds (default 10)"},
+    {"grow", true,
+     [](Options& o, std::string_view n, std::optional<std::string_view> v) { o.grow = boolean(n, v); },
+     "1: pools are made with --initial_size and grow; 0: they are made as\n"
+     "large as needed (default 1 for shift, extents and grow without --size\n"
+     "where the library can, else 0)"},
+    {"initial_size", true,
+     [](Options& o, std::string_view n, std::optional<std::string_view> v) {
+       o.initial_pool_bytes = size_in_bytes(n, *v, kMinPoolBytes, kMaxPoolBytes);
+     },
+     "bytes of a pool that grows when it is made (default 16M)"},
+    {"target", true,
+     [](Options& o, std::string_view n, std::optional<std::string_view> v) {
+       o.target_bytes = size_in_bytes(n, *v, 1, kMaxPoolBytes);
+     },
+     "grow: stop at so many bytes of keys and values (default 2G)"},
     {"json", true, [](Options& o, std::string_view, std::optional<std::string_view> v) { o.json = *v; },
      "write the results to this file, an array with one object a run"},
+    {"plot", true, [](Options& o, std::string_view, std::optional<std::string_view> v) { o.plot = *v; },
+     "draw an SVG: the ratios of --compare as bars, else the curves of grow\n"
+     "or extents over time, else bars of the rates"},
+    {"child", true,
+     [](Options& o, std::string_view n, std::optional<std::string_view> v) {
+       const std::string name = one_of(n, *v, kChildNames);
+       o.child =
+           static_cast<Child>(std::find(kChildNames.begin(), kChildNames.end(), name) - kChildNames.begin());
+     },
+     "what a process is for that the benchmark open has started; it answers\n"
+     "in binary on its standard output"},
     {"help", false,
      [](Options& o, std::string_view n, std::optional<std::string_view> v) { o.help = boolean(n, v); },
      "this text"},
@@ -211,8 +207,8 @@ const Row& row_of(std::string_view name) {
     if (name == row.name) return row;
   std::vector<const char*> names;
   for (const Row& row : kRows) names.push_back(row.name);
-  throw UsageError{"there is no option --" + std::string(name) + "; did you mean --" + nearest(name, names) +
-                   "?"};
+  throw UsageError{"there is no option --" + std::string(name) + "; did you mean --" +
+                   nearest_name(name, names) + "?"};
 }
 
 void set_one(Options& options, std::string_view argument) {
@@ -229,13 +225,21 @@ void set_one(Options& options, std::string_view argument) {
   row.set(options, name, value);
 }
 
-bool fills(Benchmark b) { return b == Benchmark::fillseq || b == Benchmark::fillrandom; }
+// Whether it begins with a store of its own.
+bool fills(Benchmark b) {
+  return b == Benchmark::fillseq || b == Benchmark::fillrandom || b == Benchmark::shift ||
+         b == Benchmark::extents || b == Benchmark::grow;
+}
 
 void check_together(const Options& o, bool db_given) {
   if (keys_that_fit(o.key_bytes) < o.num)
     throw UsageError{"--key_size=" + std::to_string(o.key_bytes) + " has room for " +
                      std::to_string(keys_that_fit(o.key_bytes)) + " keys, --num=" + std::to_string(o.num) +
                      " needs more"};
+  if (o.value_max_bytes != 0 && o.value_min_bytes > o.value_max_bytes)
+    throw UsageError{"--value_min=" + std::to_string(o.value_min_bytes) +
+                     " is above --value_max=" + std::to_string(o.value_max_bytes)};
+  if (o.child != Child::none && !o.use_existing_db) throw UsageError{"--child needs --use_existing_db"};
   if (o.compare == o.engine) throw UsageError{"--compare=" + o.compare + " is the engine that runs anyway"};
   if (!o.use_existing_db) return;
   if (!db_given) throw UsageError{"--use_existing_db needs --db=PATH"};
@@ -267,6 +271,7 @@ Options parse_options(int argc, char** argv) {
   if (options.benchmarks.empty()) options.benchmarks = benchmark_list("fillrandom,readrandom,readseq");
   check_together(options, !options.db.empty());
   if (options.reads == 0) options.reads = options.num;
+  if (options.latency_sample == 0) options.latency_sample = options.compare.empty() ? 1 : kComparedSample;
   options.db_is_ours = options.db.empty();
   if (options.db_is_ours) options.db = scratch_path();
   return options;
@@ -290,7 +295,8 @@ std::string usage() {
     text += '\n';
   }
   text +=
-      "\nmicros/op is the time a thread spends on an operation, ops/sec counts all threads by the wall "
+      "\nopen, shift, extents and grow each make pools of their own size; docs/BENCHMARKS.md says what they "
+      "do.\nmicros/op is the time a thread spends on an operation, ops/sec counts all threads by the wall "
       "clock. A\n"
       "latency of readseq is the mean over 1024 pairs. On a busy machine compare CPU times and medians "
       "(p50).\n"

@@ -1,11 +1,12 @@
-// What is printed and written: the header, a line a run, the comparison, the JSON file.
+// What is printed: the header, and a line a run with its table.
 #pragma once
 
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "bench/nacre_bench/options.h"
-#include "bench/nacre_bench/runner.h"
+#include "bench/nacre_bench/result.h"
 
 namespace nacre::bench {
 
@@ -13,13 +14,6 @@ void print_header(const Options& options, const std::vector<std::pair<std::strin
 
 /// One line in the form of db_bench, then what each operation asked of the medium.
 void print_line(const RunResult& result, bool histogram);
-void print_skipped(Benchmark benchmark, const std::string& engine);
-
-/// Medians over the rounds, spreads and ratios of `engine` to `other`.
-void print_comparison(const std::vector<RunResult>& results, const std::string& engine,
-                      const std::string& other);
-
-/// Writes the array; throws BenchError when the file cannot be written.
-void write_json(const std::string& path, const Options& options, const std::vector<RunResult>& results);
+void print_skipped(Benchmark benchmark, const std::string& engine, const char* obstacle);
 
 }  // namespace nacre::bench

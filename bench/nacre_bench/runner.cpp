@@ -4,16 +4,22 @@
 
 #include <algorithm>
 #include <atomic>
-#include <cstdio>
 
+#include "bench/nacre_bench/loops.h"
+#include "bench/nacre_bench/open_bench.h"
+#include "bench/nacre_bench/pool_sizes.h"
+#include "bench/nacre_bench/progress.h"
+#include "bench/nacre_bench/scenarios.h"
+#include "bench/nacre_bench/space.h"
 #include "bench/nacre_bench/team.h"
 
 namespace nacre::bench {
 
 namespace {
 
-constexpr uint64_t kSampleKeys = 10'000;  // whole values compared after a benchmark that wrote
-constexpr uint64_t kHotStep = 100;        // readhot: every hundredth key
+constexpr uint64_t kSampleKeys = 10'000;        // whole values compared after a benchmark that wrote
+constexpr uint64_t kDramPoolBytes = 64u << 20;  // it holds the catalogue alone
+constexpr uint64_t kHotStep = 100;              // readhot: every hundredth key
 
 // The slots, blocks and slack a record needs beside its bytes, and the log and metadata of an empty pool.
 uint64_t estimated_pool_bytes(const Options& o) {
@@ -22,19 +28,12 @@ uint64_t estimated_pool_bytes(const Options& o) {
 }
 
 StoreOptions store_options(const Options& o, const std::string& engine) {
-  StoreOptions s{engine, o.db, o.medium, o.commit_form, o.pool_bytes};
-  if (s.pool_bytes == 0) s.pool_bytes = engine == "dram" ? 64u << 20 : estimated_pool_bytes(o);
+  StoreOptions s{engine, o.db, o.medium, o.commit_form};
+  size_for_rate(s, o, engine == "dram" ? kDramPoolBytes : estimated_pool_bytes(o));
   return s;
 }
 
-std::string quoted(std::string_view key) { return "key \"" + std::string(key.substr(0, 40)) + "\""; }
-
 }  // namespace
-
-void progress(const std::string& text) {
-  static const bool terminal = isatty(STDERR_FILENO) == 1;
-  if (terminal) std::fprintf(stderr, "\r\033[K%s%s", text.c_str(), text.empty() ? "" : " ...");
-}
 
 Runner::Runner(const Options& options, const std::string& engine)
     : options_(options),
@@ -52,7 +51,7 @@ Runner::~Runner() {
 void Runner::fresh_store() {
   if (store_ && pristine_) return;
   store_.reset();
-  store_ = make_store(store_options_, false);
+  store_ = make_store(store_options_, StoreUse::fresh);
   content_ = Content::empty;
   pristine_ = true;
 }
@@ -60,7 +59,7 @@ void Runner::fresh_store() {
 void Runner::ensure_store() {
   if (store_) return;
   if (!options_.use_existing_db) return fresh_store();
-  store_ = make_store(store_options_, true);
+  store_ = make_store(store_options_, StoreUse::existing);
   content_ = Content::mixed;  // a run before may have overwritten
   expect_count("opening the existing pool", options_.num);
 }
@@ -70,14 +69,11 @@ void Runner::ensure_filled() {
   if (content_ != Content::empty) return;
   if (!options_.use_existing_db) fresh_store();
   progress("filling " + std::to_string(options_.num) + " keys, untimed");
-  put_all(Plan(options_.key_bytes, shuffled(options_.num, seed_for(Benchmark::fillrandom)), false), 0);
+  const Plan plan(options_.key_bytes, shuffled(options_.num, seed_for(Benchmark::fillrandom)), false);
+  for (uint64_t i = 0; i < plan.size(); ++i) store_->put(plan.key(i), values_.value(plan.idx(i), 0));
   pristine_ = false;
   content_ = Content::variant_0;
   expect_count("the untimed fill", options_.num);
-}
-
-void Runner::put_all(const Plan& plan, unsigned variant) {
-  for (uint64_t i = 0; i < plan.size(); ++i) store_->put(plan.key(i), values_.value(plan.idx(i), variant));
 }
 
 StoreFacts Runner::facts() {
@@ -85,10 +81,14 @@ StoreFacts Runner::facts() {
   return store_->facts();
 }
 
-bool Runner::can(Benchmark benchmark) {
-  if (benchmark != Benchmark::open) return true;
+const char* Runner::obstacle(Benchmark benchmark) {
+  const bool needs_file = benchmark == Benchmark::open || benchmark == Benchmark::grow;
+  const bool needs_pool = benchmark == Benchmark::shift || benchmark == Benchmark::extents;
+  if (!needs_file && !needs_pool) return nullptr;
   ensure_store();
-  return store_->keeps();
+  if (needs_file && !store_->keeps()) return "what it holds ends with its handle";
+  if (needs_pool && !store_->has_pool()) return "it has no pool whose space could be measured";
+  return nullptr;
 }
 
 uint64_t Runner::seed_for(Benchmark benchmark) const {
@@ -200,7 +200,16 @@ RunResult Runner::run(Benchmark benchmark) {
       result = read_while_writing();
       break;
     case Benchmark::open:
-      result = open_and_close();
+      result = open_in_processes();
+      break;
+    case Benchmark::harness:
+      ensure_store();
+      result = run_harness(options_);
+      break;
+    case Benchmark::shift:
+    case Benchmark::extents:
+    case Benchmark::grow:
+      result = with_own_store(benchmark);
       break;
   }
   progress("");
@@ -217,13 +226,9 @@ RunResult Runner::fill_or_overwrite(Benchmark benchmark) {
   const unsigned variant = !fill && content_ != Content::variant_1 ? 1 : 0;
   pristine_ = false;
 
-  progress(benchmark_name(benchmark));
-  const auto workers = run_team(*store_, plans.size(), [&](uint64_t thread, Worker& worker) {
-    const Plan& plan = plans[thread];
-    timed_loop(worker, plan.size(), [&](uint64_t i) {
-      store_->put(plan.key(i), values_.value(plan.idx(i), variant));
-      return true;
-    });
+  const char* name = benchmark_name(benchmark);
+  const auto workers = run_team(*store_, name, plans.size(), [&](uint64_t thread, Worker& worker) {
+    put_loop(*store_, plans[thread], values_, variant, options_.latency_sample, worker);
   });
   content_ = variant == 0 ? Content::variant_0 : Content::variant_1;
   verify_values(benchmark_name(benchmark));
@@ -231,30 +236,24 @@ RunResult Runner::fill_or_overwrite(Benchmark benchmark) {
   RunResult result;
   collect(result, workers, 0, workers.size());
   result.user_bytes_per_op = options_.key_bytes + options_.value_bytes;
+  measure_space(result);
   return result;
+}
+
+void Runner::measure_space(RunResult& result) {
+  if (!store_->has_pool()) return;
+  result.used_bytes = space_of(*store_).used_bytes;
+  result.stored_bytes = options_.num * (options_.key_bytes + options_.value_bytes);
 }
 
 RunResult Runner::read(Benchmark benchmark) {
   ensure_filled();
   const std::vector<Plan> plans = plans_for(benchmark);
   const bool absent = benchmark == Benchmark::readmissing;
-  const bool mixed = content_ == Content::mixed;
-  const unsigned variant = content_ == Content::variant_1 ? 1 : 0;
-
-  progress(benchmark_name(benchmark));
-  const auto workers = run_team(*store_, plans.size(), [&](uint64_t thread, Worker& worker) {
-    const Plan& plan = plans[thread];
-    std::string buffer(options_.value_bytes + 1, 0);
-    timed_loop(worker, plan.size(), [&](uint64_t i) {
-      size_t value_bytes = 0;
-      if (!store_->get(plan.key(i), buffer.data(), buffer.size(), &value_bytes)) return false;
-      const std::string_view got(buffer.data(), value_bytes);
-      if (!absent && !values_.looks_right(got, plan.idx(i), variant) &&
-          !(mixed && values_.looks_right(got, plan.idx(i), 1))) [[unlikely]]
-        throw BenchError{std::string(benchmark_name(benchmark)) + ": " + quoted(plan.key(i)) +
-                         " has a wrong value"};
-      return true;
-    });
+  const Expected expected{content_ != Content::variant_1, content_ != Content::variant_0};
+  const char* name = benchmark_name(benchmark);
+  const auto workers = run_team(*store_, name, plans.size(), [&](uint64_t thread, Worker& worker) {
+    get_loop(*store_, plans[thread], values_, expected, options_.latency_sample, name, worker);
   });
 
   RunResult result;
@@ -269,9 +268,8 @@ RunResult Runner::read(Benchmark benchmark) {
 
 RunResult Runner::scan() {
   ensure_filled();
-  progress("readseq");
   std::vector<ScanSink> sinks(options_.threads);
-  const auto workers = run_team(*store_, options_.threads, [&](uint64_t thread, Worker& worker) {
+  const auto workers = run_team(*store_, "readseq", options_.threads, [&](uint64_t thread, Worker& worker) {
     ScanSink& sink = sinks[thread];
     sink.start();
     store_->scan(sink);
@@ -297,10 +295,11 @@ RunResult Runner::scan() {
 RunResult Runner::remove_all(Benchmark benchmark) {
   ensure_filled();
   const std::vector<Plan> plans = plans_for(benchmark);
-  progress(benchmark_name(benchmark));
-  const auto workers = run_team(*store_, plans.size(), [&](uint64_t thread, Worker& worker) {
+  const char* name = benchmark_name(benchmark);
+  const auto workers = run_team(*store_, name, plans.size(), [&](uint64_t thread, Worker& worker) {
     const Plan& plan = plans[thread];
-    timed_loop(worker, plan.size(), [&](uint64_t i) { return store_->remove(plan.key(i)); });
+    timed_loop(worker, plan.size(), options_.latency_sample,
+               [&](uint64_t i) { return store_->remove(plan.key(i)); });
   });
   content_ = Content::empty;
 
@@ -331,27 +330,16 @@ RunResult Runner::read_while_writing() {
     } while (readers_left.load(std::memory_order_relaxed) != 0);
     worker.ops = i;
   };
-  const auto read = [&](const Plan& plan, Worker& worker) {
-    std::string buffer(options_.value_bytes + 1, 0);
-    timed_loop(worker, plan.size(), [&](uint64_t i) {
-      size_t value_bytes = 0;
-      if (!store_->get(plan.key(i), buffer.data(), buffer.size(), &value_bytes)) return false;
-      const std::string_view got(buffer.data(), value_bytes);
-      if (!values_.looks_right(got, plan.idx(i), 0) && !values_.looks_right(got, plan.idx(i), 1)) [[unlikely]]
-        throw BenchError{"readwhilewriting: " + quoted(plan.key(i)) + " has a wrong value"};
-      return true;
-    });
-  };
-
-  progress("readwhilewriting");
-  const auto workers = run_team(*store_, reads.size() + 1, [&](uint64_t thread, Worker& worker) {
-    if (thread == reads.size()) return write(worker);
-    struct Leave {  // also when the reader fails: the writer waits for it
-      std::atomic<uint64_t>& left;
-      ~Leave() { left.fetch_sub(1, std::memory_order_relaxed); }
-    } leave{readers_left};
-    read(reads[thread], worker);
-  });
+  const auto workers =
+      run_team(*store_, "readwhilewriting", reads.size() + 1, [&](uint64_t thread, Worker& worker) {
+        if (thread == reads.size()) return write(worker);
+        struct Leave {  // also when the reader fails: the writer waits for it
+          std::atomic<uint64_t>& left;
+          ~Leave() { left.fetch_sub(1, std::memory_order_relaxed); }
+        } leave{readers_left};
+        get_loop(*store_, reads[thread], values_, {true, true}, options_.latency_sample, "readwhilewriting",
+                 worker);
+      });
   verify_values("readwhilewriting");
 
   RunResult result;
@@ -366,38 +354,24 @@ RunResult Runner::read_while_writing() {
   return result;
 }
 
-RunResult Runner::open_and_close() {
+RunResult Runner::open_in_processes() {
   ensure_filled();
-  RunResult result;
-  result.threads = 1;
-  std::string key(options_.key_bytes, '0'), buffer(options_.value_bytes + 1, 0);
-  Random random(seed_for(Benchmark::open));
-  double first_get_ticks = 0;
-  for (uint64_t i = 0; i < options_.opens; ++i) {
-    progress("open, " + std::to_string(i + 1) + " of " + std::to_string(options_.opens));
-    const uint32_t idx = random.below(options_.num);
-    write_key(key.data(), key.size(), idx);
-    store_->close();
-    const uint64_t cpu_before_ns = thread_cpu_ns();
-    const uint64_t closed = ticks();
-    store_->open_again();
-    const uint64_t opened = ticks();
-    result.cpu_seconds += static_cast<double>(thread_cpu_ns() - cpu_before_ns) * 1e-9;
-    result.counts += store_->thread_counts();  // they begin at 0 with the handle
-    const uint64_t before = ticks();
-    size_t value_bytes = 0;
-    const bool found = store_->get(key, buffer.data(), buffer.size(), &value_bytes);
-    first_get_ticks += static_cast<double>(ticks() - before);
-    if (!found || !value_fits({buffer.data(), value_bytes}, idx))
-      throw BenchError{"open: " + quoted(key) + " is absent or has a wrong value after opening again"};
-    result.found += 1;
-    result.ops += 1;
-    result.latency.add(opened - closed);
-  }
-  result.thread_seconds = result.latency.mean() * static_cast<double>(result.ops) * ns_per_tick() * 1e-9;
-  result.seconds = result.thread_seconds;
-  result.first_get_us = first_get_ticks * ns_per_tick() * 1e-3 / static_cast<double>(result.ops);
+  store_->close();
+  RunResult result = measure_opens(options_, store_options_);
+  store_->open_again();
+  content_ = Content::mixed;  // the processes overwrote
   verify_values("open");
+  return result;
+}
+
+RunResult Runner::with_own_store(Benchmark benchmark) {
+  store_.reset();
+  content_ = Content::empty;
+  pristine_ = false;
+  RunResult result = benchmark == Benchmark::shift     ? run_shift(options_, store_options_)
+                     : benchmark == Benchmark::extents ? run_extents(options_, store_options_)
+                                                       : run_grow(options_, store_options_);
+  fresh_store();
   return result;
 }
 

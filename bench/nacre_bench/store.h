@@ -1,5 +1,5 @@
-// What a benchmark needs of a store, and the two stores there are: Nacre through its public API, and a bare
-// tbb::concurrent_hash_map. A virtual call costs both the same 1 to 2 ns.
+// What a benchmark needs of a store, and the stores there are: Nacre through its public API, and a bare
+// tbb::concurrent_hash_map. A virtual call costs all of them the same 1 to 2 ns.
 #pragma once
 
 #include <cstdint>
@@ -7,6 +7,8 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 #include "bench/nacre_bench/clock.h"
 #include "bench/nacre_bench/histogram.h"
@@ -85,11 +87,18 @@ struct StoreFacts {
   bool forced = false;  ///< the medium was asked for rather than found
 };
 
-/// Every function but reopen may be called from any thread at any time. All throw BenchError.
+/// Numbers by name, in the order the store gives them; a name may come more than once.
+using Figures = std::vector<std::pair<std::string, uint64_t>>;
+
+enum class PutOutcome : uint8_t { done, out_of_space, too_large };
+
+/// Every function but close and open_again may be called from any thread at any time. All throw BenchError.
 class Store {
  public:
   virtual ~Store() = default;
   virtual void put(std::string_view key, std::string_view value) = 0;
+  /// As put, for benchmarks that drive a store to its limits: these refusals are answers.
+  virtual PutOutcome try_put(std::string_view key, std::string_view value) = 0;
   /// Copies the value to `buffer`; false when the key is absent.
   virtual bool get(std::string_view key, char* buffer, size_t buffer_bytes, size_t* value_bytes) = 0;
   /// False when the key is absent.
@@ -98,6 +107,11 @@ class Store {
   virtual uint64_t count() = 0;
   virtual FlushCounts thread_counts() = 0;
   virtual StoreFacts facts() = 0;
+  /// The figures of nacre_info and nacre_stats that are numbers; empty when there is no pool.
+  virtual Figures info_figures() = 0;
+  virtual Figures stats_figures() = 0;
+  /// Whether keys and values lie in a pool, whose space can be measured.
+  virtual bool has_pool() const = 0;
   /// Whether what is in it outlives a close.
   virtual bool keeps() const = 0;
   /// Two steps, so that each can be timed. In between no other function may be called.
@@ -110,13 +124,22 @@ struct StoreOptions {
   std::string db;
   std::string medium;
   std::string commit_form;
-  uint64_t pool_bytes = 0;
+  uint64_t pool_bytes = 0;  ///< when the pool is made
+  bool grow = false;        ///< the pool may become larger; only where pools_grow()
 };
 
-/// Makes an empty store (a pool at `options.db` is replaced), or opens the pool that is there.
-std::unique_ptr<Store> make_nacre_store(const StoreOptions& options, bool use_existing);
-std::unique_ptr<Store> make_tbb_store();
-std::unique_ptr<Store> make_store(const StoreOptions& options, bool use_existing);
+/// Whether this library has pools that grow.
+bool pools_grow() noexcept;
+
+enum class StoreUse : uint8_t {
+  fresh,     ///< empty; a pool at `db` is replaced
+  existing,  ///< the pool that is there
+  unopened,  ///< as existing, but open_again() is still to be called, and facts() stays empty
+};
+
+std::unique_ptr<Store> make_nacre_store(const StoreOptions& options, StoreUse use);
+std::unique_ptr<Store> make_tbb_store(bool by_view);
+std::unique_ptr<Store> make_store(const StoreOptions& options, StoreUse use);
 
 /// Removes the pool file at `path`; refuses whatever is there and is not a pool.
 void remove_pool(const std::string& path);

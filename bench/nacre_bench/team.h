@@ -4,14 +4,18 @@
 #include <atomic>
 #include <cstdint>
 #include <exception>
+#include <string>
 #include <thread>
 #include <vector>
 
-#include "bench/nacre_bench/runner.h"
+#include "bench/nacre_bench/progress.h"
+#include "bench/nacre_bench/result.h"
+#include "bench/nacre_bench/store.h"
 
 namespace nacre::bench {
 
 struct alignas(64) Worker {
+  std::atomic<uint64_t> done_percent{0};  // for the ticker alone
   uint64_t ops = 0;
   uint64_t found = 0;
   uint64_t start_ns = 0;
@@ -22,25 +26,9 @@ struct alignas(64) Worker {
   std::exception_ptr error;
 };
 
-/// Calls `op(i)` for i below `count` and times each call: the clock is read once a call, the end of one being
-/// the start of the next. `op` returns whether it found what it looked for.
-template <class Op>
-void timed_loop(Worker& worker, uint64_t count, Op op) {
-  uint64_t found = 0;
-  uint64_t last = ticks();
-  for (uint64_t i = 0; i < count; ++i) {
-    found += op(i) ? 1 : 0;
-    const uint64_t now = ticks();
-    worker.latency.add(now - last);
-    last = now;
-  }
-  worker.ops += count;
-  worker.found += found;
-}
-
 /// Runs `loop(thread, worker)` in `threads` threads from a common start; rethrows the first failure.
 template <class Loop>
-std::vector<Worker> run_team(Store& store, uint64_t threads, Loop loop) {
+std::vector<Worker> run_team(Store& store, const char* name, uint64_t threads, Loop loop) {
   std::vector<Worker> workers(threads);
   std::atomic<uint64_t> missing{threads};
   const auto body = [&](uint64_t thread) {
@@ -59,6 +47,11 @@ std::vector<Worker> run_team(Store& store, uint64_t threads, Loop loop) {
       worker.error = std::current_exception();
     }
   };
+  const ProgressTicker ticker(name, [&workers] {
+    uint64_t sum = 0;
+    for (const Worker& worker : workers) sum += worker.done_percent.load(std::memory_order_relaxed);
+    return static_cast<unsigned>(sum / workers.size());
+  });
   {
     std::vector<std::jthread> team;
     for (uint64_t t = 0; t < threads; ++t) team.emplace_back(body, t);
