@@ -82,17 +82,21 @@ void Commit::take_lane() noexcept {
 
 Status Commit::allocate(uint64_t bytes, UnitUse use, uint64_t& off) {
   const uint32_t class_id = pool_.heap().classes().class_for(bytes, use == UnitUse::lines ? kLineBytes : kUnitAlign);
-  if (class_id == kMaxClasses)
+  const bool extent = prefers_extent(bytes, use, class_id);
+  if (class_id == kMaxClasses && !extent)
     return Status::error(Code::too_large, "%llu bytes: the largest allocation class of this pool has %llu",
                          static_cast<unsigned long long>(bytes),
                          static_cast<unsigned long long>(pool_.heap().classes().largest_unit_bytes()));
   lane_->allocated.reserve(lane_->allocated.size() + 1);
   UnitRef unit;
-  NACRE_TRY(allocate_unit(class_id, unit));
+  Status s = extent ? allocate_extent(bytes, unit) : allocate_unit(class_id, unit);
+  if (s.code() == Code::out_of_space && !extent && pool_.heap().classes()[class_id].slab_chunks > 1)
+    s = allocate_extent(bytes, unit);  // there may be room for one record if not for a slab of them
+  NACRE_TRY(s);
   lane_->allocated.push(unit);
   off = unit.off();
   // The next commit of this kind is likely to get the next unit: its lines come into the cache meanwhile.
-  const uint64_t unit_bytes = unit.slab->unit_bytes();
+  const uint64_t unit_bytes = unit.is_extent() ? 0 : unit.slab->unit_bytes();
   for (uint64_t at = 0; at < std::min(unit_bytes, kPrefetchBytes); at += kLineBytes)
     __builtin_prefetch(pool_.at<std::byte>(off + unit_bytes + at), 1);
   return Code::ok;
@@ -140,10 +144,25 @@ class Commit::Inner {
   Inner(const Inner&) = delete;
   Inner& operator=(const Inner&) = delete;
 
-  /// Sets one word of one line, durably.
-  Status publish_word(uint64_t line_off, uint32_t word, uint64_t value) {
-    NACRE_TRY(commit.lock(std::span(&line_off, 1), 1, 1));
-    commit.set_word(line_off, word, value);
+  /// Writes the bitmap lines of a chunk that never had any. Their seq is above that of the line that will lead to them.
+  void write_bitmap(const ChunkPlace& place) {
+    const Layout& layout = commit.pool_.layout();
+    const uint64_t table_seq = guard_seq(sync::load_acquire(&commit.pool_.line(place.line_off)->guard));
+    const uint64_t seq = 1 + std::max(table_seq, lane_.last_seq);
+    for (uint64_t l = 0; l < layout.bitmap_lines; ++l) {
+      const uint64_t off = place.bitmap_off + l * kLineBytes;
+      GuardedLine* line = commit.pool_.line(off);
+      std::fill_n(line->words, kLineWords, 0);
+      line->guard = make_guard(commit.salt(), off, line->words, seq);
+    }
+    commit.flush_fresh_lines(place.bitmap_off, layout.bitmap_lines * kLineBytes, site::kBitmapFlush);
+    commit.finish_fresh();
+  }
+
+  /// Changes one word of the chunk table, durably.
+  Status publish_word(const ChunkWordChange& change) {
+    commit.own_word_ = &change;
+    NACRE_TRY(commit.lock({}, 1, 1));
     NACRE_TRY(commit.make_visible());
     lane_.applied_seq.store(lane_.last_seq, std::memory_order_release);
     Lane::bump(lane_.commits, 1);
@@ -165,15 +184,37 @@ class Commit::Inner {
 Status Commit::make_slab(uint32_t class_id) {
   Heap& heap = pool_.heap();
   Heap::Claim claim(heap);
-  NACRE_TRY(claim.take());
-  std::unique_ptr<Slab> slab = heap.prepare_install(claim.chunk(), class_id);
+  NACRE_TRY(claim_for_slab(claim, heap.classes()[class_id].slab_chunks));
+  std::unique_ptr<Slab> slab = heap.prepare_install(claim, class_id);
   Inner inner(*this);
-  const Status s = inner.publish_word(pool_.layout().chunk_line_off(claim.chunk()),
-                                      static_cast<uint32_t>(pool_.layout().chunk_word_idx(claim.chunk())),
-                                      make_chunk_word(ChunkState::slab, static_cast<uint16_t>(class_id)));
+  const ChunkPlace place = pool_.layout().place_of(claim.chunk());
+  if (!claim.bitmap_written()) inner.write_bitmap(place);
+  const Status s = inner.publish_word({place.line_off, place.word, claim.old_word(),
+                                       make_slab_word(static_cast<uint16_t>(class_id))});
   if (s.ok()) claim.install(std::move(slab));
   if (inner.broken()) claim.forget();  // whether it happened is known at the next open
   return s;
+}
+
+// not_found if no slab at chunk `lowest` or above is empty. A crash after it leaves free chunks.
+Status Commit::free_empty_slab(uint32_t lowest) {
+  Heap::Claim claim(pool_.heap());
+  NACRE_TRY(claim.take_empty_slab(lowest));
+  Inner inner(*this);
+  const ChunkPlace place = pool_.layout().place_of(claim.chunk());
+  const Status s = inner.publish_word({place.line_off, place.word, claim.old_word(), 0});
+  if (s.ok()) claim.freed();
+  if (inner.broken()) claim.forget();
+  return s;
+}
+
+Status Commit::free_empty_slabs(uint32_t lowest, uint64_t& freed) {
+  const uint64_t before = pool_.heap().free_chunks_known();
+  Status s;
+  while (s.ok()) s = free_empty_slab(lowest);
+  const uint64_t after = pool_.heap().free_chunks_known();
+  freed = after > before ? after - before : 0;
+  return s.code() == Code::not_found ? Status() : s;
 }
 
 Status Commit::repin_and_reclaim() {
@@ -203,8 +244,16 @@ Status Commit::repin_and_reclaim() {
 // instruction after a write-back (taking a lock, say) waits for it as long as a fence does.
 void Commit::flush_fresh(uint64_t off, uint64_t bytes, uint32_t crc, const pmem::Site& site) {
   const bool later = !strict_ && bytes < kFlushAtOnceBytes;
-  lane_->record.fresh.push_back({off, bytes, crc, later ? &site : nullptr});
-  if (!later) pool_.domain().flush(off, bytes, site);
+  note_fresh(off, bytes, crc);
+  if (later)
+    lane_->record.fresh.back().unflushed = &site;
+  else
+    pool_.domain().flush(off, bytes, site);
+}
+
+void Commit::note_fresh(uint64_t off, uint64_t bytes, uint32_t crc) {
+  if (bytes > kMaxProvenBytes) strict_ = true;
+  lane_->record.fresh.push_back({off, bytes, crc});
 }
 
 void Commit::flush_fresh_lines(uint64_t off, uint64_t bytes, const pmem::Site& site) {
@@ -221,7 +270,7 @@ inline void Commit::flush_owed() noexcept {
 uint64_t Commit::fresh_seq(uint64_t off) const noexcept {
   uint64_t seq = lane_->last_seq;
   for (const UnitRef& unit : lane_->allocated)
-    if (unit.off() == off) {
+    if (!unit.is_extent() && unit.off() == off) {
       const uint64_t line_off = pool_.heap().bit_of(unit).line_off;
       seq = std::max(seq, guard_seq(sync::load_acquire(&pool_.line(line_off)->guard)));
     }
@@ -238,7 +287,7 @@ void Commit::finish_fresh() noexcept {
 
 Status Commit::free(uint64_t off, UnitUse use) {
   UnitRef unit;
-  NACRE_TRY(pool_.heap().locate(off, unit));
+  NACRE_TRY(pool_.heap().locate_to_free(off, unit));
   lane_->freed.push_back({unit, use == UnitUse::lines});
   return Code::ok;
 }
@@ -247,7 +296,7 @@ Status Commit::free(uint64_t off, UnitUse use) {
 
 Status Commit::lock(std::span<const uint64_t> line_offs, uint64_t max_lines, uint64_t max_ops) {
   Lane& lane = *lane_;
-  const uint64_t bit_count = lane.allocated.size() + lane.freed.size();
+  const uint64_t bit_count = lane.allocated.size() + lane.freed.size() + (own_word_ != nullptr ? 1 : 0);
   max_cells_ = max_record_cells(lane.record.fresh.size(), max_lines + bit_count, max_ops + bit_count);
   if (max_cells_ > lane.half_cells || lane.record.fresh.size() > kMaxFreshRanges) [[unlikely]]
     return Status::error(Code::too_large, "commit: its log record could need %llu cells, half a lane has %u",
@@ -310,8 +359,18 @@ inline void Commit::collect_bits() noexcept {
   Lane& lane = *lane_;
   const Heap& heap = pool_.heap();
   lane.bits.clear();
-  for (const UnitRef& unit : lane.allocated) lane.bits.push({heap.bit_of(unit), true});
-  for (const Lane::Freed& f : lane.freed) lane.bits.push({heap.bit_of(f.unit), false});
+  bool extents = false;
+  const auto add = [&](const UnitRef& unit, bool set) {
+    if (unit.is_extent()) [[unlikely]]
+      extents = true;
+    else
+      lane.bits.push({heap.bit_of(unit), set});
+  };
+  for (const UnitRef& unit : lane.allocated) add(unit, true);
+  for (const Lane::Freed& f : lane.freed) add(f.unit, false);
+  lane.words.clear();
+  if (extents || own_word_ != nullptr) [[unlikely]]
+    collect_chunk_words();
   if (lane.bits.size() < 2) return;
   const auto before = [](const Lane::BitChange& a, const Lane::BitChange& b) {
     if (a.bit.line_off != b.bit.line_off) return a.bit.line_off < b.bit.line_off;
@@ -346,6 +405,7 @@ inline Status Commit::lock_slab_lines() {
   LineLocks& locks = pool_.slab_locks();
   lane.slab_stripes.clear();
   for (const auto& change : lane.bits) lane.slab_stripes.push(locks.stripe_of(change.bit.line_off));
+  for (const auto& change : lane.words) lane.slab_stripes.push(locks.stripe_of(change.line_off));
   sort_unique(lane.slab_stripes);
   for (uint32_t stripe : lane.slab_stripes) locks.lock(stripe);
   index_updates_ = static_cast<uint32_t>(lane.record.updates.size());
@@ -355,7 +415,7 @@ inline Status Commit::lock_slab_lines() {
       return wrong_bit(change);
     add_bit_op(change);
   }
-  return Code::ok;
+  return lane.words.empty() ? Status() : add_chunk_words();
 }
 
 Status Commit::wrong_bit(const Lane::BitChange& change) noexcept {

@@ -12,6 +12,7 @@ void Lane::grow_scratch(uint64_t lines, uint64_t ops) {
   index_stripes.reserve(want_lines);
   slab_stripes.reserve(want_lines);
   bits.reserve(want_ops);
+  words.reserve(want_ops);
   record.updates.reserve(want_lines);
   record.ops.reserve(want_ops);
   room_lines = want_lines;

@@ -131,8 +131,15 @@ struct alignas(64) Lane {
     UnitRef unit;
     bool lines;
   };
+  /// A word of the chunk table, apart from "bitmap is written", which stays unless `to` sets it.
+  struct ChunkWordChange {
+    uint64_t line_off;
+    uint32_t word;
+    uint64_t from, to;
+  };
   ReservedVector<UnitRef> allocated;
   ReservedVector<Freed> freed;
+  ReservedVector<ChunkWordChange> words;
 
   // statistics, of the holder, read by anybody
   std::atomic<uint64_t> commits{0}, strict_commits{0}, wraps{0}, cells{0};

@@ -15,23 +15,28 @@ namespace nacre::alloc {
 
 class Slab {
  public:
-  Slab(uint32_t chunk, uint16_t class_id, uint64_t chunk_off, uint32_t unit_bytes, uint32_t unit_count)
+  Slab(uint32_t chunk, uint32_t chunk_count, uint16_t class_id, uint64_t chunk_off, uint64_t bitmap_off,
+       uint32_t unit_bytes, uint32_t unit_count)
       : chunk_(chunk),
+        chunk_count_(chunk_count),
         class_id_(class_id),
         unit_bytes_(unit_bytes),
         unit_count_(unit_count),
         chunk_off_(chunk_off),
+        bitmap_off_(bitmap_off),
         words_(static_cast<uint32_t>(ceil_div(unit_count, 64))),
         available_(new std::atomic<uint64_t>[words_]) {
     for (uint32_t i = 0; i < words_; ++i) available_[i].store(0, std::memory_order_relaxed);
   }
 
-  uint32_t chunk() const noexcept { return chunk_; }
+  uint32_t chunk() const noexcept { return chunk_; }  // the first one
+  uint32_t chunk_count() const noexcept { return chunk_count_; }
   uint16_t class_id() const noexcept { return class_id_; }
   uint32_t unit_bytes() const noexcept { return unit_bytes_; }
   uint32_t unit_count() const noexcept { return unit_count_; }
   uint32_t word_count() const noexcept { return words_; }
   uint64_t unit_off(uint32_t unit) const noexcept { return chunk_off_ + uint64_t{unit} * unit_bytes_; }
+  uint64_t bitmap_off() const noexcept { return bitmap_off_; }
   uint32_t available_count() const noexcept { return available_count_.load(std::memory_order_acquire); }
   bool whole_available() const noexcept { return available_count() == unit_count_; }
 
@@ -80,21 +85,26 @@ class Slab {
 
  private:
   const uint32_t chunk_;
+  const uint32_t chunk_count_;
   const uint16_t class_id_;
   const uint32_t unit_bytes_;
   const uint32_t unit_count_;
   const uint64_t chunk_off_;
+  const uint64_t bitmap_off_;
   const uint32_t words_;
   std::atomic<uint32_t> hint_{0};
   std::atomic<uint32_t> available_count_{0};
   std::unique_ptr<std::atomic<uint64_t>[]> available_;
 };
 
-/// A unit that was reserved or is about to be freed.
+/// A unit that was reserved or is about to be freed: a unit of a slab, or a whole extent.
 struct UnitRef {
-  Slab* slab = nullptr;
-  uint32_t unit = 0;
-  uint64_t off() const noexcept { return slab->unit_off(unit); }
+  Slab* slab = nullptr;     // null: an extent
+  uint32_t unit = 0;        // of the slab; the first chunk of an extent
+  uint32_t chunks = 0;      // of an extent
+  uint64_t extent_off = 0;  // where it begins
+  bool is_extent() const noexcept { return slab == nullptr; }
+  uint64_t off() const noexcept { return slab != nullptr ? slab->unit_off(unit) : extent_off; }
 };
 
 }  // namespace nacre::alloc

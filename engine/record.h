@@ -49,6 +49,33 @@ struct RecordView {
   RecordKind kind() const noexcept { return static_cast<RecordKind>(flags & kRecordKindMask); }
 };
 
+/// What stands before the key: short or long, as the lengths ask for.
+struct RecordHead {
+  RecordHead(RecordKind kind, uint16_t table, uint64_t key_bytes, uint64_t value_bytes) noexcept
+      : bytes(record_header_bytes(key_bytes, value_bytes)) {
+    const uint64_t flags = static_cast<uint64_t>(kind) << 32;
+    if (bytes == kShortHeaderBytes) [[likely]] {
+      words[0] = flags | key_bytes << 40 | uint64_t{table} << 48;
+      words[1] = value_bytes;
+    } else {
+      words[0] = flags | uint64_t{kRecordLong} << 32 | key_bytes << 40;
+      words[1] = value_bytes | uint64_t{table} << 48;
+    }
+  }
+  /// The record's crc as far as the key.
+  uint32_t crc(uint32_t seed) const noexcept {
+    return crc32c(seed, reinterpret_cast<const std::byte*>(words) + alloc::kSealBytes, bytes - alloc::kSealBytes);
+  }
+  void store(std::byte* to, uint32_t crc_of_all) const noexcept {
+    const uint64_t first = words[0] | crc_of_all;
+    std::memcpy(to, &first, sizeof first);
+    std::memcpy(to + sizeof first, &words[1], bytes - sizeof first);
+  }
+
+  uint64_t words[2];  // little-endian, the crc's place zero
+  uint64_t bytes;
+};
+
 /// Stores a record at `off` (unreachable bytes) and returns its crc, for Commit::flush_fresh. Not flushed.
 uint32_t store_record(alloc::Pool& pool, uint64_t off, RecordKind kind, uint16_t table, std::string_view key,
                       std::string_view value) noexcept;
@@ -56,7 +83,7 @@ uint32_t store_record(alloc::Pool& pool, uint64_t off, RecordKind kind, uint16_t
 /// The lengths and views, checked only against the pool's bounds: false if they lead outside. The crc is not looked
 /// at; the caller holds a pin.
 inline bool view_record(const alloc::Pool& pool, uint64_t off, RecordView& out) noexcept {
-  const uint64_t pool_bytes = pool.layout().pool_bytes;
+  const uint64_t pool_bytes = pool.layout().pool_bytes();
   if (off > pool_bytes || pool_bytes - off < kLongHeaderBytes) return false;  // no unit is shorter than that
   uint64_t words[2];
   std::memcpy(words, pool.at<const std::byte>(off), sizeof words);
