@@ -113,6 +113,21 @@ class Commit::Inner {
   Inner(const Inner&) = delete;
   Inner& operator=(const Inner&) = delete;
 
+  /// Writes the bitmap lines of a chunk that never had any. Their seq is above that of the line that will lead to them.
+  void write_bitmap(const ChunkPlace& place) {
+    const Layout& layout = commit.pool_.layout();
+    const uint64_t table_seq = guard_seq(sync::load_acquire(&commit.pool_.line(place.line_off)->guard));
+    const uint64_t seq = 1 + std::max(table_seq, lane_.last_seq);
+    for (uint64_t l = 0; l < layout.bitmap_lines; ++l) {
+      const uint64_t off = place.bitmap_off + l * kLineBytes;
+      GuardedLine* line = commit.pool_.line(off);
+      std::fill_n(line->words, kLineWords, 0);
+      line->guard = make_guard(commit.salt(), off, line->words, seq);
+    }
+    commit.flush_fresh_lines(place.bitmap_off, layout.bitmap_lines * kLineBytes, site::kBitmapFlush);
+    commit.finish_fresh();
+  }
+
   /// Sets one word of one line, durably.
   Status publish_word(uint64_t line_off, uint32_t word, uint64_t value) {
     NACRE_TRY(commit.lock(std::span(&line_off, 1), 1, 1));
@@ -141,9 +156,9 @@ Status Commit::make_slab(uint32_t class_id) {
   NACRE_TRY(claim.take());
   std::unique_ptr<Slab> slab = heap.prepare_install(claim.chunk(), class_id);
   Inner inner(*this);
-  const Status s = inner.publish_word(pool_.layout().chunk_line_off(claim.chunk()),
-                                      static_cast<uint32_t>(pool_.layout().chunk_word_idx(claim.chunk())),
-                                      make_chunk_word(ChunkState::slab, static_cast<uint16_t>(class_id)));
+  const ChunkPlace place = pool_.layout().place_of(claim.chunk());
+  if (!claim.bitmap_written()) inner.write_bitmap(place);
+  const Status s = inner.publish_word(place.line_off, place.word, make_slab_word(static_cast<uint16_t>(class_id)));
   if (s.ok()) claim.install(std::move(slab));
   if (inner.broken()) claim.forget();  // whether it happened is known at the next open
   return s;

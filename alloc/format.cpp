@@ -5,6 +5,7 @@
 #include "alloc/heap_layout.h"
 #include "alloc/lane_layout.h"
 #include "alloc/sites.h"
+#include "alloc/zone.h"
 
 namespace nacre::alloc {
 namespace {
@@ -36,22 +37,29 @@ void write_lanes(pmem::Domain& domain, Salt salt, const Layout& layout) noexcept
   }
 }
 
+// One zone over all of the pool. Only its chunk table is written: nine bytes a chunk.
 void write_zones(pmem::Domain& domain, Salt salt, const Layout& layout) noexcept {
-  const uint64_t lines = layout.chunk_table_lines + layout.geometry.zone_chunks * layout.bitmap_lines;
-  for (uint64_t zone = 0; zone < layout.zone_count; ++zone)
-    for (uint64_t l = 0; l < lines; ++l) write_line(domain, salt, layout.zone_off(zone) + l * kLineBytes, {});
+  for (uint64_t l = 0; l < kZoneTableBytes / kLineBytes; ++l) {
+    uint64_t words[kLineWords] = {};
+    for (uint64_t z = 0; z < layout.zone_count(); ++z)
+      if (const ZoneWordRef ref = zone_word_ref(z); ref.line_off == kZoneTableOff + l * kLineBytes)
+        words[ref.word] = layout.zone(z).capacity;
+    write_line(domain, salt, kZoneTableOff + l * kLineBytes, words);
+  }
+  for (uint64_t z = 0; z < layout.zone_count(); ++z)
+    write_chunk_table(domain, salt, layout, layout.zone(z), 0, layout.chunks_in(z), kFirstSeq, site::kFormatFlush);
 }
 
 void write_superblock(pmem::Domain& domain, Salt salt, const Layout& layout, uint64_t copy_off) noexcept {
   const Geometry& g = layout.geometry;
   std::memset(domain.base() + copy_off, 0, kSuperblockBytes);
   uint64_t geometry[kLineWords] = {};
-  geometry[kChunkZoneWord] = g.chunk_bytes | uint64_t{g.zone_chunks} << 32;
+  geometry[kChunkWord] = g.chunk_bytes;
   geometry[kLaneWord] = g.lane_count | uint64_t{g.lane_cells} << 32;
   geometry[kClientWord] = g.client;
   write_line(domain, 0, copy_off + kGeometryLineOff, geometry);
   uint64_t roots[kLineWords] = {};
-  roots[kPoolBytesWord] = layout.pool_bytes;
+  roots[kPoolBytesWord] = layout.pool_bytes();
   write_line(domain, salt, copy_off + kRootsLineOff, roots);
 }
 
@@ -105,13 +113,16 @@ CopyState look_at(const pmem::Domain& domain, uint64_t copy_off) noexcept {
 Status format_pool(pmem::Domain& domain, const FormatOptions& options) {
   if (!options.geometry.valid())
     return Status::error(Code::invalid_argument, "format: chunk, zone or lane numbers are out of range");
-  const Layout layout(options.geometry, domain.size_bytes());
-  if (layout.chunk_count < kMinChunks || layout.pool_bytes > kMaxPoolBytes)
+  const uint64_t bytes = options.pool_bytes != 0 ? options.pool_bytes : domain.size_bytes();
+  Layout layout(options.geometry, bytes);
+  layout.append_zone(layout.largest_capacity(bytes));
+  if (layout.chunk_count() < kMinChunks || bytes > kMaxPoolBytes || bytes > domain.size_bytes())
     return Status::error(Code::invalid_argument,
-                         "format: %llu bytes give %llu chunks of %u bytes; a pool needs at least %llu chunks and has "
-                         "at most 16 TiB", static_cast<unsigned long long>(layout.pool_bytes),
-                         static_cast<unsigned long long>(layout.chunk_count), options.geometry.chunk_bytes,
-                         static_cast<unsigned long long>(kMinChunks));
+                         "format: %llu bytes give %llu chunks of %u bytes; a pool needs at least %llu chunks, at most "
+                         "16 TiB, and not more than the %llu bytes of its file", static_cast<unsigned long long>(bytes),
+                         static_cast<unsigned long long>(layout.chunk_count()), options.geometry.chunk_bytes,
+                         static_cast<unsigned long long>(kMinChunks),
+                         static_cast<unsigned long long>(domain.size_bytes()));
   NACRE_ASSIGN(const auto class_words, default_class_words(options.geometry, options.classes));
   const Salt salt = salt_of(options.identity_lo, options.identity_hi);
   write_class_table(domain, salt, class_words);
@@ -122,8 +133,6 @@ Status format_pool(pmem::Domain& domain, const FormatOptions& options) {
     write_identity(domain, options, copy);
   }
   domain.flush(0, layout.zones_off, site::kFormatFlush);
-  for (uint64_t zone = 0; zone < layout.zone_count; ++zone)
-    domain.flush(layout.zone_off(zone), layout.zone_meta_bytes, site::kFormatFlush);
   domain.fence(site::kFormatFence);  // everything else is durable before the pool has a name
   for (uint64_t copy : {kSuperblockAOff, kSuperblockBOff}) {
     domain.at<GuardedLine>(copy)->words[kMagicWord] = kMagic;  // one atomic word makes it a pool
@@ -155,16 +164,15 @@ Result<SuperblockView> read_superblock(const pmem::Domain& domain, bool read_onl
   if (!a.geometry && !b.geometry)
     return Status::error(Code::corruption, "both copies of the superblock's geometry line are damaged");
   const auto* geometry = domain.at<GuardedLine>((a.geometry ? kSuperblockAOff : kSuperblockBOff) + kGeometryLineOff);
-  view.geometry.chunk_bytes = static_cast<uint32_t>(geometry->words[kChunkZoneWord]);
-  view.geometry.zone_chunks = static_cast<uint32_t>(geometry->words[kChunkZoneWord] >> 32);
+  view.geometry.chunk_bytes = static_cast<uint32_t>(geometry->words[kChunkWord]);
   view.geometry.lane_count = static_cast<uint32_t>(geometry->words[kLaneWord]);
   view.geometry.lane_cells = static_cast<uint32_t>(geometry->words[kLaneWord] >> 32);
   view.geometry.client = geometry->words[kClientWord];
   view.identity_lo = identity->words[kIdLoWord];
   view.identity_hi = identity->words[kIdHiWord];
-  if (!view.geometry.valid()) return Status::error(Code::corruption, "the superblock's geometry makes no sense");
-  const Layout probe(view.geometry, domain.size_bytes());
-  if (probe.zones_off > domain.size_bytes() || probe.chunk_count == 0)
+  if (!view.geometry.valid() || geometry->words[kChunkWord] >> 32 != 0)
+    return Status::error(Code::corruption, "the superblock's geometry makes no sense");
+  if (Layout(view.geometry, 0).zones_off > domain.size_bytes())
     return Status::error(Code::corruption, "the file has %llu bytes, less than the lane area of this pool needs: it was "
                          "truncated", static_cast<unsigned long long>(domain.size_bytes()));
   return view;

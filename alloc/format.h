@@ -14,6 +14,7 @@ namespace nacre::alloc {
 struct FormatOptions {
   Geometry geometry;
   std::span<const ClassSpec> classes;  ///< further allocation classes
+  uint64_t pool_bytes = 0;             ///< the pool's first size, if it is less than the domain's
   uint64_t identity_lo = 0;            ///< 128 random bits name the pool
   uint64_t identity_hi = 0;
 };
@@ -23,7 +24,7 @@ inline Salt salt_of(uint64_t identity_lo, uint64_t identity_hi) noexcept {
   return crc32c_u64(crc32c_u64(0x6e616372, identity_lo), identity_hi);
 }
 
-/// Lays out an empty pool over the whole domain. The magic word is written last and alone, so a pool whose
+/// Lays out an empty pool: one zone over the whole domain, or over its first pool_bytes. The magic word is written last and alone, so a pool whose
 /// making was cut short is not a pool. invalid_argument, limit, io_error.
 Status format_pool(pmem::Domain& domain, const FormatOptions& options);
 

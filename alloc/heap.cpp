@@ -2,10 +2,10 @@
 
 #include <algorithm>
 
+#include "alloc/steady_line.h"
+
 namespace nacre::alloc {
 namespace {
-
-constexpr uint8_t kClaimed = 0xff;  // in DRAM only: somebody is about to commit a new use of the chunk
 
 Status damaged_line(const char* what, uint64_t line_off) {
   return Status::error(Code::corruption, "%s line at offset %llu fails its check; run nacre check", what,
@@ -14,7 +14,8 @@ Status damaged_line(const char* what, uint64_t line_off) {
 
 }  // namespace
 
-Heap::Heap(pmem::Domain& domain, const Layout& layout, Salt salt) : domain_(domain), layout_(layout), salt_(salt) {}
+Heap::Heap(pmem::Domain& domain, const Layout& layout, Salt salt, const LineLocks& locks)
+    : domain_(domain), layout_(layout), salt_(salt), locks_(locks) {}
 
 Status Heap::load_classes() {
   std::vector<uint64_t> words;
@@ -28,16 +29,16 @@ Status Heap::load_classes() {
 }
 
 Status Heap::read_chunk_word(uint32_t chunk, uint64_t& word) const {
-  const uint64_t line_off = layout_.chunk_line_off(chunk);
-  const auto* line = domain_.at<GuardedLine>(line_off);
-  if (!line_intact(salt_, line_off, *line)) return damaged_line("chunk table", line_off);
-  word = line->words[layout_.chunk_word_idx(chunk)];
+  const ChunkPlace place = layout_.place_of(chunk);
+  uint64_t words[kLineWords];
+  if (!read_steady_line(locks_, salt_, place.line_off, *domain_.at<GuardedLine>(place.line_off), words))
+    return damaged_line("chunk table", place.line_off);
+  word = words[place.word];
   const uint8_t state = chunk_word_state(word);
   const uint16_t class_id = chunk_word_class(word);
-  const bool known = chunk_word_clean(word) &&
-                     (word == 0 || (state == static_cast<uint8_t>(ChunkState::slab) && class_id < classes_.count() &&
-                                    classes_[class_id].state != ClassState::absent));
-  if (!known)
+  const bool slab = state == static_cast<uint8_t>(ChunkState::slab) && chunk_word_bitmap(word) &&
+                    class_id < classes_.count() && classes_[class_id].state != ClassState::absent;
+  if (!chunk_word_clean(word) || (!slab && !chunk_word_free(word)))
     return Status::error(Code::corruption, "chunk %u: its table word %016llx names no known state or class", chunk,
                          static_cast<unsigned long long>(word));
   return Code::ok;
@@ -45,29 +46,33 @@ Status Heap::read_chunk_word(uint32_t chunk, uint64_t& word) const {
 
 Status Heap::load_table() {
   sync::Guard guard(mutex_);
-  if (table_loaded_.load(std::memory_order_relaxed)) return Code::ok;
-  const auto count = static_cast<uint32_t>(layout_.chunk_count);
-  std::vector<uint8_t> state(count);
-  std::vector<uint16_t> class_of(count);
-  std::vector<ClassSlabs> by_class(kMaxClasses);
-  for (uint32_t chunk = 0; chunk < count; ++chunk) {
-    uint64_t word;
-    NACRE_TRY(read_chunk_word(chunk, word));
-    state[chunk] = chunk_word_state(word);
-    class_of[chunk] = chunk_word_class(word);
-    if (state[chunk] == static_cast<uint8_t>(ChunkState::slab)) by_class[class_of[chunk]].unloaded.push_back(chunk);
+  if (table_loaded_.load(std::memory_order_acquire)) return Code::ok;
+  table_loaded_.store(true, std::memory_order_release);  // taken back by an extend() from here on
+  std::vector<uint32_t> found;
+  Status s;
+  for (; s.ok() && next_zone_ < layout_.zone_count(); ++next_zone_, next_index_ = 0) {
+    const uint64_t count = layout_.chunks_in(next_zone_);
+    for (; s.ok() && next_index_ < count; ++next_index_) s = note_chunk(next_zone_, next_index_, found);
+    if (!s.ok() || next_index_ < layout_.zone(next_zone_).capacity) break;
   }
-  for (ClassSlabs& c : by_class) {
-    std::reverse(c.unloaded.begin(), c.unloaded.end());  // popped from the back: low chunks first
-    c.all.reserve(c.unloaded.size());
-    c.with_room.reserve(c.unloaded.size());
+  free_chunks_.insert(free_chunks_.begin(), found.rbegin(), found.rend());
+  free_chunks_.reserve(layout_.chunk_count());  // so that giving one back never allocates
+  for (ClassSlabs& c : class_slabs_) make_room(c);
+  if (!s.ok()) table_loaded_.store(false, std::memory_order_release);
+  return s;
+}
+
+Status Heap::note_chunk(uint64_t zone, uint64_t index, std::vector<uint32_t>& found) {
+  const auto chunk = static_cast<uint32_t>(layout_.zone(zone).chunk_frame + index);
+  uint64_t word;
+  NACRE_TRY(read_chunk_word(chunk, word));
+  slab_of_chunk_.make(chunk, 1);
+  if (chunk_word_free(word)) {
+    found.push_back(chunk);
+  } else {
+    auto& unloaded = class_slabs_[chunk_word_class(word)].unloaded;
+    unloaded.insert(unloaded.begin(), chunk);  // popped from the back: low chunks first
   }
-  chunk_state_ = std::move(state);
-  chunk_class_ = std::move(class_of);
-  class_slabs_ = std::move(by_class);
-  slab_of_chunk_.reset(new std::atomic<Slab*>[count]);
-  for (uint32_t i = 0; i < count; ++i) slab_of_chunk_[i].store(nullptr, std::memory_order_relaxed);
-  table_loaded_.store(true, std::memory_order_release);
   return Code::ok;
 }
 
@@ -82,12 +87,16 @@ void Heap::make_room(ClassSlabs& list) {
 }
 
 Result<Slab*> Heap::load_slab(uint32_t chunk) {
-  if (Slab* slab = slab_of_chunk_[chunk].load(std::memory_order_acquire)) return slab;
-  const uint16_t class_id = chunk_class_[chunk];
+  if (Slab* slab = slab_at(chunk)) return slab;
+  uint64_t chunk_word;
+  NACRE_TRY(read_chunk_word(chunk, chunk_word));
+  if (chunk_word_free(chunk_word)) return nullptr;
+  const uint16_t class_id = chunk_word_class(chunk_word);
   const SizeClass& c = classes_[class_id];
-  auto slab = std::make_unique<Slab>(chunk, class_id, layout_.chunk_off(chunk), c.unit_bytes, c.units_per_slab);
+  auto slab = std::make_unique<Slab>(chunk, class_id, layout_.chunk_off(chunk), layout_.place_of(chunk).bitmap_off,
+                                     c.unit_bytes, c.units_per_slab);
   for (uint32_t w = 0; w < layout_.bitmap_lines * kLineWords; ++w) {
-    const uint64_t line_off = layout_.bitmap_line_off(chunk, w / kLineWords);
+    const uint64_t line_off = slab->bitmap_off() + w / kLineWords * kLineBytes;
     const auto* line = domain_.at<GuardedLine>(line_off);
     if (w % kLineWords == 0 && !line_intact(salt_, line_off, *line)) return damaged_line("bitmap", line_off);
     const uint64_t allocated = line->words[w % kLineWords];
@@ -110,6 +119,7 @@ Result<Slab*> Heap::load_slab(uint32_t chunk) {
     std::erase(list.unloaded, chunk);
   list.all.push_back(raw);
   slabs_.push_back(std::move(slab));
+  slab_of_chunk_.make(chunk, 1);
   slab_of_chunk_[chunk].store(raw, std::memory_order_release);
   if (raw->available_count() != 0) {
     raw->listed.store(true, std::memory_order_seq_cst);
@@ -180,13 +190,11 @@ void Heap::release(const UnitRef& unit) noexcept {
 
 Status Heap::locate(uint64_t off, UnitRef& out) {
   NACRE_TRY(ensure_table());
-  const uint64_t chunk = layout_.chunk_of(off);
-  Slab* slab = chunk < layout_.chunk_count ? slab_of_chunk_[chunk].load(std::memory_order_acquire) : nullptr;
-  if (slab == nullptr && chunk < layout_.chunk_count) {
+  const uint64_t chunk = off >> layout_.chunk_shift;
+  Slab* slab = chunk < layout_.max_frames ? slab_at(static_cast<uint32_t>(chunk)) : nullptr;
+  if (slab == nullptr && layout_.chunk_of(off) != kNoChunk) {
     sync::Guard guard(mutex_);
-    if (chunk_state_[chunk] == static_cast<uint8_t>(ChunkState::slab)) {
-      NACRE_ASSIGN(slab, load_slab(static_cast<uint32_t>(chunk)));
-    }
+    NACRE_ASSIGN(slab, load_slab(static_cast<uint32_t>(chunk)));
   }
   if (slab != nullptr) {
     const uint64_t in_chunk = off - layout_.chunk_off(chunk);
@@ -202,19 +210,20 @@ Status Heap::locate(uint64_t off, UnitRef& out) {
 
 BitRef Heap::bit_of(const UnitRef& unit) const noexcept {
   const uint32_t word = unit.unit / 64;
-  return {layout_.bitmap_line_off(unit.slab->chunk(), word / kLineWords), static_cast<uint8_t>(word % kLineWords),
+  return {unit.slab->bitmap_off() + word / kLineWords * kLineBytes, static_cast<uint8_t>(word % kLineWords),
           uint64_t{1} << unit.unit % 64};
 }
 
 Status Heap::claim_chunk(Claim& out) {
   NACRE_TRY(ensure_table());
   sync::Guard guard(mutex_);
-  const auto count = static_cast<uint32_t>(layout_.chunk_count);
-  for (; free_hint_ < count; ++free_hint_) {
-    if (chunk_state_[free_hint_] != static_cast<uint8_t>(ChunkState::free)) continue;
-    chunk_state_[free_hint_] = kClaimed;
-    out.chunk_ = free_hint_;
+  if (!free_chunks_.empty()) {
+    uint64_t word;
+    NACRE_TRY(read_chunk_word(free_chunks_.back(), word));
+    out.chunk_ = free_chunks_.back();
+    out.bitmap_written_ = chunk_word_bitmap(word);
     out.held_ = true;
+    free_chunks_.pop_back();
     return Code::ok;
   }
   for (ClassSlabs& list : class_slabs_) {
@@ -225,25 +234,23 @@ Status Heap::claim_chunk(Claim& out) {
       slab->listed.store(true);  // so that nobody lists it again; the arenas that have it find it empty
       std::erase(list.with_room, slab);
       list.all.erase(list.all.begin() + static_cast<std::ptrdiff_t>(i));
-      chunk_state_[slab->chunk()] = kClaimed;
       out.chunk_ = slab->chunk();
+      out.bitmap_written_ = true;
       out.emptied_ = slab;
       out.held_ = true;
       return Code::ok;
     }
   }
   return Status::error(Code::out_of_space, "pool of %llu bytes is full: no free chunk of %u bytes is left",
-                       static_cast<unsigned long long>(layout_.pool_bytes), layout_.geometry.chunk_bytes);
+                       static_cast<unsigned long long>(layout_.pool_bytes()), layout_.geometry.chunk_bytes);
 }
 
 void Heap::unclaim(const Claim& claim) noexcept {
   sync::Guard guard(mutex_);
   if (claim.emptied_ == nullptr) {
-    chunk_state_[claim.chunk_] = static_cast<uint8_t>(ChunkState::free);
-    free_hint_ = std::min(free_hint_, claim.chunk_);
+    free_chunks_.push_back(claim.chunk_);  // capacity is there: it was in it before
     return;
   }
-  chunk_state_[claim.chunk_] = static_cast<uint8_t>(ChunkState::slab);
   ClassSlabs& list = class_slabs_[claim.emptied_->class_id()];
   list.all.push_back(claim.emptied_);  // capacity is there: it was in it before
   for (uint32_t u = 0; u < claim.emptied_->unit_count(); ++u) claim.emptied_->give(u);
@@ -254,7 +261,7 @@ void Heap::unclaim(const Claim& claim) noexcept {
 std::unique_ptr<Slab> Heap::prepare_install(uint32_t chunk, uint32_t class_id) {
   const SizeClass& c = classes_[class_id];
   auto slab = std::make_unique<Slab>(chunk, static_cast<uint16_t>(class_id), layout_.chunk_off(chunk),
-                                     c.unit_bytes, c.units_per_slab);
+                                     layout_.place_of(chunk).bitmap_off, c.unit_bytes, c.units_per_slab);
   for (uint32_t u = 0; u < c.units_per_slab; ++u) slab->give(u);
   sync::Guard guard(mutex_);
   ClassSlabs& list = class_slabs_[class_id];
@@ -266,8 +273,6 @@ void Heap::install(uint32_t chunk, std::unique_ptr<Slab> slab) noexcept {
   sync::Guard guard(mutex_);
   Slab* raw = slab.get();
   ClassSlabs& list = class_slabs_[raw->class_id()];
-  chunk_state_[chunk] = static_cast<uint8_t>(ChunkState::slab);
-  chunk_class_[chunk] = raw->class_id();
   raw->listed.store(true);
   list.all.push_back(raw);
   list.with_room.push_back(raw);
@@ -277,27 +282,32 @@ void Heap::install(uint32_t chunk, std::unique_ptr<Slab> slab) noexcept {
 
 Result<HeapUsage> Heap::usage() {
   HeapUsage usage;
-  usage.chunks = layout_.chunk_count;
+  usage.chunks = layout_.chunk_count();
   usage.classes.resize(classes_.count());
   for (uint32_t id = 0; id < classes_.count(); ++id) usage.classes[id].unit_bytes = classes_[id].unit_bytes;
-  for (uint32_t chunk = 0; chunk < layout_.chunk_count; ++chunk) {
-    uint64_t word;
-    NACRE_TRY(read_chunk_word(chunk, word));
-    if (word == 0) {
-      ++usage.free_chunks;
-      continue;
-    }
-    HeapUsage::Class& c = usage.classes[chunk_word_class(word)];
-    ++c.slabs;
-    c.units += classes_[chunk_word_class(word)].units_per_slab;
-    for (uint64_t l = 0; l < layout_.bitmap_lines; ++l) {
-      const uint64_t line_off = layout_.bitmap_line_off(chunk, l);
-      const auto* line = domain_.at<GuardedLine>(line_off);
-      if (!line_intact(salt_, line_off, *line)) return damaged_line("bitmap", line_off);
-      for (uint64_t w : line->words) c.allocated += static_cast<uint64_t>(std::popcount(w));
-    }
-  }
+  for (uint64_t zone = 0; zone < layout_.zone_count(); ++zone)
+    for (uint64_t i = 0; i < layout_.chunks_in(zone); ++i)
+      NACRE_TRY(add_usage(static_cast<uint32_t>(layout_.zone(zone).chunk_frame + i), usage));
   return usage;
+}
+
+Status Heap::add_usage(uint32_t chunk, HeapUsage& usage) const {
+  uint64_t word;
+  NACRE_TRY(read_chunk_word(chunk, word));
+  if (chunk_word_free(word)) {
+    ++usage.free_chunks;
+    return Code::ok;
+  }
+  HeapUsage::Class& c = usage.classes[chunk_word_class(word)];
+  ++c.slabs;
+  c.units += classes_[chunk_word_class(word)].units_per_slab;
+  for (uint64_t l = 0; l < layout_.bitmap_lines; ++l) {
+    const uint64_t line_off = layout_.bitmap_line_off(chunk, l);
+    const auto* line = domain_.at<GuardedLine>(line_off);
+    if (!line_intact(salt_, line_off, *line)) return damaged_line("bitmap", line_off);
+    for (uint64_t w : line->words) c.allocated += static_cast<uint64_t>(std::popcount(w));
+  }
+  return Code::ok;
 }
 
 }  // namespace nacre::alloc

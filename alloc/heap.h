@@ -12,7 +12,9 @@
 #include <memory>
 #include <vector>
 
+#include "alloc/growing_array.h"
 #include "alloc/guarded_line.h"
+#include "alloc/line_locks.h"
 #include "alloc/size_class.h"
 #include "alloc/slab.h"
 #include "pmem/base/result.h"
@@ -48,15 +50,16 @@ struct HeapUsage {
 
 class Heap {
  public:
-  Heap(pmem::Domain& domain, const Layout& layout, Salt salt);
-
-  /// Before the first use: the pool is smaller than its mapping.
-  void set_layout(const Layout& layout) noexcept { layout_ = layout; }
+  /// `locks` are those under which lines of the chunk table change.
+  Heap(pmem::Domain& domain, const Layout& layout, Salt salt, const LineLocks& locks);
 
   /// Reads the class table. corruption.
   Status load_classes();
   const SizeClasses& classes() const noexcept { return classes_; }
   const Layout& layout() const noexcept { return layout_; }
+
+  /// Makes chunks available that the layout has had since its size or its zones were last published. Any thread.
+  void extend() noexcept { table_loaded_.store(false, std::memory_order_release); }
 
   /// Reserves a unit of the class in DRAM. not_found if no slab of the class has room: the caller then makes one.
   /// corruption if a bitmap on the way is damaged.
@@ -91,11 +94,14 @@ class Heap {
     }
     void forget() noexcept { held_ = false; }
     uint32_t chunk() const noexcept { return chunk_; }
+    /// True if the chunk's bitmap lines are there; else the commit writes them.
+    bool bitmap_written() const noexcept { return bitmap_written_; }
 
    private:
     friend class Heap;
     Heap& heap_;
     bool held_ = false;
+    bool bitmap_written_ = false;
     uint32_t chunk_ = 0;
     Slab* emptied_ = nullptr;
   };
@@ -121,26 +127,32 @@ class Heap {
     return load_table();
   }
   Status load_table();
+  Slab* slab_at(uint32_t chunk) const noexcept {
+    const std::atomic<Slab*>* entry = slab_of_chunk_.find(chunk);
+    return entry == nullptr ? nullptr : entry->load(std::memory_order_acquire);
+  }
   Status read_chunk_word(uint32_t chunk, uint64_t& word) const;
-  Result<Slab*> load_slab(uint32_t chunk);  // mutex_ held; lists the slab if it has room
+  Status note_chunk(uint64_t zone, uint64_t index, std::vector<uint32_t>& found);
+  Result<Slab*> load_slab(uint32_t chunk);  // mutex_ held; lists the slab if it has room; null if it is none
+  Status add_usage(uint32_t chunk, HeapUsage& usage) const;
   void make_room(ClassSlabs& list);         // mutex_ held; so that what is noexcept never allocates
   Status refill(Arena& arena, uint32_t class_id, UnitRef& out);
   void list_room(Slab* slab) noexcept;
 
   pmem::Domain& domain_;
-  Layout layout_;
+  const Layout& layout_;
   Salt salt_;
+  const LineLocks& locks_;
   SizeClasses classes_;
 
   std::atomic<bool> table_loaded_{false};
   sync::Mutex mutex_;
   // guarded by mutex_, except slab_of_chunk_ which is read without
-  std::vector<uint8_t> chunk_state_;  // ChunkState, or kClaimed
-  std::vector<uint16_t> chunk_class_;
-  std::unique_ptr<std::atomic<Slab*>[]> slab_of_chunk_;
-  std::vector<ClassSlabs> class_slabs_;
+  uint64_t next_zone_ = 0, next_index_ = 0;  // the first chunk whose word was not read yet
+  std::vector<uint32_t> free_chunks_;        // the next one to be handed out is the last
+  GrowingArray<std::atomic<Slab*>> slab_of_chunk_;
+  std::vector<ClassSlabs> class_slabs_{kMaxClasses};
   std::vector<std::unique_ptr<Slab>> slabs_;  // all ever made; freed with the heap
-  uint32_t free_hint_ = 0;
 };
 
 }  // namespace nacre::alloc

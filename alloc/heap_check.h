@@ -12,7 +12,7 @@ namespace nacre::alloc {
 
 struct HeapAccount {
   uint64_t pool_bytes = 0;
-  uint64_t superblock_bytes = 0;  // superblocks and class table
+  uint64_t superblock_bytes = 0;  // superblocks, class table and zone table
   uint64_t lane_bytes = 0;        // with the alignment behind them
   uint64_t zone_meta_bytes = 0;
   uint64_t live_bytes = 0;        // units that are allocated
@@ -58,10 +58,18 @@ class HeapCheck {
   };
   void check_line(uint64_t off, Salt salt, const char* what);
   void check_lanes();
-  void load_chunk(uint64_t chunk);
+  void check_zone(uint64_t index);
+  void load_chunk(uint64_t chunk, Chunk& c);
+  void load_bitmap(uint64_t chunk, uint64_t bitmap_off, Chunk& c);
+  Chunk* chunk_at(uint64_t off);
+  void sum_up(uint64_t chunk, const Chunk& c);
 
   Pool& pool_;
-  std::vector<Chunk> chunks_;
+  struct ZoneChunks {
+    uint64_t first = 0;
+    std::vector<Chunk> chunks;
+  };
+  std::vector<ZoneChunks> zones_;
   HeapAccount account_;
   std::vector<std::string> problems_;
   uint64_t problem_count_ = 0;

@@ -6,6 +6,7 @@
 
 #include "alloc/lane_layout.h"
 #include "alloc/sites.h"
+#include "alloc/zone.h"
 
 namespace nacre::alloc {
 namespace {
@@ -19,12 +20,12 @@ thread_local int t_preferred_lane = -1;
 
 }  // namespace
 
-Pool::Pool(std::unique_ptr<pmem::Domain> domain, const Layout& layout, Salt salt, const PoolOptions& options)
+Pool::Pool(std::unique_ptr<pmem::Domain> domain, const Geometry& geometry, Salt salt, const PoolOptions& options)
     : domain_(std::move(domain)),
-      layout_(layout),
+      layout_(geometry, domain_->size_bytes()),
       salt_(salt),
       options_(options),
-      heap_(*domain_, layout, salt),
+      heap_(*domain_, layout_, salt, index_locks_),
       index_locks_(kIndexStripes),
       slab_locks_(kSlabStripes) {}
 
@@ -35,8 +36,7 @@ Result<std::unique_ptr<Pool>> Pool::open(std::unique_ptr<pmem::Domain> domain, c
   const Salt salt = salt_of(view.identity_lo, view.identity_hi);
   NACRE_TRY(refuse_truncated(*domain, salt));
   if (!options.read_only) NACRE_TRY(domain->fill_holes());
-  const Layout layout(view.geometry, domain->size_bytes());
-  std::unique_ptr<Pool> pool(new Pool(std::move(domain), layout, salt, options));
+  std::unique_ptr<Pool> pool(new Pool(std::move(domain), view.geometry, salt, options));
   pool->identity_lo_ = view.identity_lo;
   pool->identity_hi_ = view.identity_hi;
   // The maker of the pool may have been killed between storing the magic word and its fence, or a healer before its
@@ -47,11 +47,8 @@ Result<std::unique_ptr<Pool>> Pool::open(std::unique_ptr<pmem::Domain> domain, c
   if (!options.read_only) heal_superblock(*pool->domain_, salt);
   NACRE_ASSIGN(const RootsView roots, read_roots(*pool->domain_, salt));
   pool->roots_off_ = roots.line_off;
-  if (roots.pool_bytes != layout.pool_bytes) {
-    const Layout exact(view.geometry, roots.pool_bytes);
-    pool->layout_ = exact;
-    pool->heap_.set_layout(exact);
-  }
+  pool->layout_.set_pool_bytes(roots.pool_bytes);
+  NACRE_TRY(load_zones(*pool->domain_, salt, pool->layout_));
   NACRE_TRY(pool->heap_.load_classes());
   return pool;
 }

@@ -47,6 +47,8 @@ class Pool {
 
   pmem::Domain& domain() noexcept { return *domain_; }
   const Layout& layout() const noexcept { return layout_; }
+  /// For whoever grows or shrinks the pool; the order of its steps is in alloc/geometry.h.
+  Layout& growing_layout() noexcept { return layout_; }
   Salt salt() const noexcept { return salt_; }
   uint64_t identity_lo() const noexcept { return identity_lo_; }
   uint64_t identity_hi() const noexcept { return identity_hi_; }
@@ -95,7 +97,7 @@ class Pool {
   Stats stats() const noexcept;
 
  private:
-  Pool(std::unique_ptr<pmem::Domain> domain, const Layout& layout, Salt salt, const PoolOptions& options);
+  Pool(std::unique_ptr<pmem::Domain> domain, const Geometry& geometry, Salt salt, const PoolOptions& options);
   Status recover();
   friend class WriterStop;
   bool advance_locked(bool retire) noexcept;

@@ -100,7 +100,7 @@ class Recovery {
 
   bool fresh_intact(const LogRecord& record) const {
     for (const FreshRange& f : record.fresh) {
-      if (f.bytes < kSealBytes || f.off > layout_.pool_bytes || f.bytes > layout_.pool_bytes - f.off) return false;
+      if (f.bytes < kSealBytes || f.off > layout_.pool_bytes() || f.bytes > layout_.pool_bytes() - f.off) return false;
       const std::byte* p = domain_.base() + f.off;
       if (stored_range_crc(p) != f.crc || !range_intact(salt_, f.off, p, f.bytes)) return false;
     }
@@ -113,7 +113,7 @@ class Recovery {
         return Status::error(Code::corruption, "log record %llu names offset %llu, which is no line of this pool of %llu "
                              "bytes", static_cast<unsigned long long>(link.seq),
                              static_cast<unsigned long long>(link.line_off),
-                             static_cast<unsigned long long>(layout_.pool_bytes));
+                             static_cast<unsigned long long>(layout_.pool_bytes()));
     return Code::ok;
   }
 

@@ -17,6 +17,7 @@ inline constexpr Site kMagicFence{"alloc.format.magic_fence"};
 inline constexpr Site kSuperblockFlush{"alloc.open.superblock_flush"};
 inline constexpr Site kHealFlush{"alloc.heal.flush"};
 inline constexpr Site kHealFence{"alloc.heal.fence"};
+inline constexpr Site kBitmapFlush{"alloc.slab.bitmap_flush"};
 inline constexpr Site kFreshFence{"alloc.commit.fresh_fence"};
 inline constexpr Site kLogFlush{"alloc.commit.log_flush"};
 inline constexpr Site kCommitFence{"alloc.commit.fence"};
@@ -42,6 +43,7 @@ inline constexpr std::array kAll{
     &kSealFence,         &kRetireHomeFlush,   &kRetireHomeFence,  &kRetireFlush,      &kRetireFence,
     &kRecoverLogFlush,   &kRecoverFreshFlush, &kRecoverRelyFence, &kRecoverHomeFlush, &kRecoverHomeFence,
     &kRecoverRetireFlush, &kRecoverRetireFence, &kSuperblockFlush, &kHealFlush, &kHealFence,
+    &kBitmapFlush,
 };
 
 }  // namespace nacre::alloc::site

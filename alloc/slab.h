@@ -15,12 +15,14 @@ namespace nacre::alloc {
 
 class Slab {
  public:
-  Slab(uint32_t chunk, uint16_t class_id, uint64_t chunk_off, uint32_t unit_bytes, uint32_t unit_count)
+  Slab(uint32_t chunk, uint16_t class_id, uint64_t chunk_off, uint64_t bitmap_off, uint32_t unit_bytes,
+       uint32_t unit_count)
       : chunk_(chunk),
         class_id_(class_id),
         unit_bytes_(unit_bytes),
         unit_count_(unit_count),
         chunk_off_(chunk_off),
+        bitmap_off_(bitmap_off),
         words_(static_cast<uint32_t>(ceil_div(unit_count, 64))),
         available_(new std::atomic<uint64_t>[words_]) {
     for (uint32_t i = 0; i < words_; ++i) available_[i].store(0, std::memory_order_relaxed);
@@ -32,6 +34,7 @@ class Slab {
   uint32_t unit_count() const noexcept { return unit_count_; }
   uint32_t word_count() const noexcept { return words_; }
   uint64_t unit_off(uint32_t unit) const noexcept { return chunk_off_ + uint64_t{unit} * unit_bytes_; }
+  uint64_t bitmap_off() const noexcept { return bitmap_off_; }
   uint32_t available_count() const noexcept { return available_count_.load(std::memory_order_acquire); }
   bool whole_available() const noexcept { return available_count() == unit_count_; }
 
@@ -84,6 +87,7 @@ class Slab {
   const uint32_t unit_bytes_;
   const uint32_t unit_count_;
   const uint64_t chunk_off_;
+  const uint64_t bitmap_off_;
   const uint32_t words_;
   std::atomic<uint32_t> hint_{0};
   std::atomic<uint32_t> available_count_{0};

@@ -47,7 +47,7 @@ Status Catalogue::ensure() {
 }
 
 Status Catalogue::read_node_header(uint64_t node_off, LineView& header) {
-  if (!pool_.layout().is_line(node_off) || node_off + shape_.catalogue_bytes() > pool_.layout().pool_bytes)
+  if (!pool_.layout().is_line(node_off) || node_off + shape_.catalogue_bytes() > pool_.layout().pool_bytes())
     return bad_catalogue(node_off);
   NACRE_TRY(read_line(pool_, node_off, header));
   return header.words[kCatMagic] == kCatalogueMagic ? Status() : bad_catalogue(node_off);

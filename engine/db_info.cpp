@@ -60,13 +60,13 @@ Result<std::vector<Figure>> Db::info() {
   f.text("commit_form", pool.form() == alloc::CommitForm::strict ? "strict" : "one_fence");
   f.text("last_shutdown", impl_->was_clean ? "clean" : "dirty");
   f.add("dirty_shutdowns", impl_->state_word() >> alloc::kDirtyCountShift);
-  f.add("pool_bytes", layout.pool_bytes);
+  f.add("pool_bytes", layout.pool_bytes());
   f.add("chunk_bytes", layout.geometry.chunk_bytes);
   f.add("lanes", layout.geometry.lane_count);
   f.add("lane_cells", layout.geometry.lane_cells);
   f.add("segment_bytes", impl_->shape.segment_bytes());
   f.add("largest_unit_bytes", pool.heap().classes().largest_unit_bytes());
-  f.add("metadata_bytes", layout.zones_off + layout.zone_count * layout.zone_meta_bytes);
+  f.add("metadata_bytes", layout.zones_off + layout.zone_meta_bytes());
   alloc::HeapUsage usage;
   {
     alloc::WriterStop stop(pool);

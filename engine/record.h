@@ -49,7 +49,7 @@ uint32_t store_record(alloc::Pool& pool, uint64_t off, RecordKind kind, uint16_t
 /// The lengths and views, checked only against the pool's bounds: false if they lead outside. The crc is not looked
 /// at; the caller holds a pin.
 inline bool view_record(const alloc::Pool& pool, uint64_t off, RecordView& out) noexcept {
-  const uint64_t pool_bytes = pool.layout().pool_bytes;
+  const uint64_t pool_bytes = pool.layout().pool_bytes();
   if (off > pool_bytes || pool_bytes - off < kRecordHeaderBytes) return false;
   const auto* r = pool.at<const RecordLayout>(off);
   const uint64_t key_bytes = r->crc_key_flags >> 32 & 0xffffff;

@@ -34,7 +34,7 @@ Status HashTree::drop_step(bool& done) {
     const bool segment = entry_kind(entry) == EntryKind::segment;
     const uint64_t bytes = segment ? shape_.segment_bytes() : shape_.dir_node_bytes();
     if (!entry_clean(entry) || level > kMaxDepth || !pool_.layout().is_line(off) ||
-        off + bytes > pool_.layout().pool_bytes)
+        off + bytes > pool_.layout().pool_bytes())
       return Status::error(Code::corruption, "drop: directory entry %016llx makes no sense; run nacre check",
                            static_cast<unsigned long long>(entry));
     if (segment) {

@@ -186,7 +186,6 @@ class DbClient final : public Client {
     geometry_.chunk_bytes = number("chunk", "4096");
     geometry_.lane_count = number("lanes", "2");
     geometry_.lane_cells = number("cells", "32");
-    geometry_.zone_chunks = static_cast<uint32_t>(size_bytes_ / geometry_.chunk_bytes);
     geometry_.client = engine::Shape{number("segment", "4"), number("stash", "1"), number("dirbits", "1"),
                                      number("skip", "1")}
                            .encode();

@@ -172,7 +172,7 @@ class PoolStore final : public Store {
     heap.check_metadata();
     const PoolModel content = dump(&heap);
     heap.finish();
-    if (heap.account().sum() != pool_->layout().pool_bytes)
+    if (heap.account().sum() != pool_->layout().pool_bytes())
       heap.problem("the parts sum up to %llu bytes", static_cast<unsigned long long>(heap.account().sum()));
     // Leaked units are problems, too; they are named there.
     if (heap.problem_count() != 0) seen.problem = heap.problems()[0];
@@ -328,7 +328,7 @@ class PoolStore final : public Store {
     const std::byte* p = pool_->at<std::byte>(off);
     std::memcpy(&head, p, sizeof head);
     bool sound = head.key == key && head.bytes >= sizeof head &&
-                 head.bytes <= pool_->layout().pool_bytes - off &&
+                 head.bytes <= pool_->layout().pool_bytes() - off &&
                  alloc::range_intact(pool_->salt(), off, p, head.bytes);
     for (uint64_t i = sizeof head; sound && i < head.bytes; ++i) sound = p[i] == pattern(head.seed, i);
     if (sound)
@@ -356,7 +356,6 @@ class PoolClient final : public Client {
     geometry_.chunk_bytes = static_cast<uint32_t>(number("chunk", "4096"));
     geometry_.lane_count = static_cast<uint32_t>(number("lanes", "2"));
     geometry_.lane_cells = static_cast<uint32_t>(number("cells", "16"));
-    geometry_.zone_chunks = static_cast<uint32_t>(size_bytes_ / geometry_.chunk_bytes);
   }
 
   uint64_t pool_bytes() const override { return size_bytes_; }

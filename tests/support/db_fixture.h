@@ -18,7 +18,6 @@ inline alloc::Geometry shrunk_geometry(uint32_t tag_skip = 2, uint32_t segment_l
                                        uint32_t dir_bits = 2) {
   alloc::Geometry g;
   g.chunk_bytes = 4096;
-  g.zone_chunks = 64;
   g.lane_count = 2;
   g.lane_cells = 32;
   const engine::Shape shape{segment_lines, 1, dir_bits, tag_skip};

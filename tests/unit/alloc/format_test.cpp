@@ -6,6 +6,7 @@
 #include "alloc/heap_layout.h"
 #include "alloc/lane_layout.h"
 #include "alloc/superblock_layout.h"
+#include "alloc/zone.h"
 #include "tests/unit/alloc/pool_fixture.h"
 
 using namespace nacre;
@@ -56,7 +57,9 @@ TEST_CASE("layout: sizes and offsets of everything on the medium") {
   REQUIRE(kSuperblockAOff == 0);
   REQUIRE(kSuperblockBOff == 4096);
   REQUIRE(kClassTableOff == 8192);
-  REQUIRE(kLaneAreaOff == 12288);
+  REQUIRE(kZoneTableOff == 12288);
+  REQUIRE(kLaneAreaOff == 16384);
+  REQUIRE(kMaxZones == 448);
   REQUIRE(sizeof(LaneHeader) == 64);
   REQUIRE(offsetof(LaneHeader, seal) == 0);
   REQUIRE(offsetof(LaneHeader, retired) == 8);
@@ -69,7 +72,7 @@ TEST_CASE("layout: sizes and offsets of everything on the medium") {
   REQUIRE(offsetof(RecordHeader, fresh_count) == 15);
   REQUIRE(kMaxClasses == 448);
   REQUIRE(kMagic == 0x31766572'63614e89);
-  REQUIRE(make_chunk_word(ChunkState::slab, 0x1234) == 0x0100'0000'0000'1234);
+  REQUIRE(make_slab_word(0x1234) == 0x0180'0000'0000'1234);
   REQUIRE(make_class_word(ClassState::live, 1, 6, 4096) == 0x0100'0106'0000'1000);
 }
 
@@ -80,13 +83,15 @@ TEST_CASE("golden: the lines of a small pool of a fixed identity, word for word"
                                                                     {40, 0x0000000000000001},
                                                                     {48, 0x0000000000000002},
                                                                     {56, 0x2668000000000001},
-                                                                    {64, 0x0000001000001000},
+                                                                    {64, 0x0000000000001000},
                                                                     {72, 0x0000001000000002},
-                                                                    {120, 0x07b6000000000001},
+                                                                    {120, 0x44a1000000000001},
                                                                     {128, 0x0000000000020000},
                                                                     {184, 0x21bc000000000001}});
   REQUIRE(words_of(*image, 12288, 64) ==
-          std::map<uint64_t, uint64_t>{{12288, 0x135e000000000000}, {12296, 0xb59c000000000000}});
+          std::map<uint64_t, uint64_t>{{12288, 0x000000000000001a}, {12344, 0x497f000000000001}});
+  REQUIRE(words_of(*image, 16384, 64) ==
+          std::map<uint64_t, uint64_t>{{16384, 0xed51000000000000}, {16392, 0x4b93000000000000}});
   REQUIRE(words_of(*image, 8192, 64) == std::map<uint64_t, uint64_t>{{8192, 0x0100010400000020},
                                                                      {8200, 0x0100010400000030},
                                                                      {8208, 0x0100010600000040},
@@ -100,10 +105,10 @@ TEST_CASE("golden: the lines of a small pool of a fixed identity, word for word"
 TEST_CASE("golden: every byte of that pool") {
   const ImagePtr image = formatted_image();
   REQUIRE(image->size_bytes() == 131072);
-  CHECK(fnv(image->data(), 4096) == 0xcd2c94bc4ed30d8b);
-  CHECK(fnv(image->data() + 4096, 4096) == 0x4a43795743bb8412);
+  CHECK(fnv(image->data(), 4096) == 0xf099b40996e18f05);
+  CHECK(fnv(image->data() + 4096, 4096) == 0x348127d24c277240);
   CHECK(fnv(image->data() + 8192, 4096) == 0x66c98fd33ec6b2ea);
-  CHECK(fnv(image->data(), image->size_bytes()) == 0x3df1d15a9e1d92f2);
+  CHECK(fnv(image->data(), image->size_bytes()) == 0x55ac549f7097da1e);
 }
 
 TEST_CASE("golden: the log record of one put, byte for byte") {
@@ -113,8 +118,8 @@ TEST_CASE("golden: the log record of one put, byte for byte") {
   const std::byte* cell = p.image()->data() + p->layout().cell_off(lane.number, lane.pos - 1);
   uint64_t words[8];
   std::memcpy(words, cell, 64);
-  const uint64_t want[8] = {0x00020001be077f90, 0x0100000000000006, 0x0cd2640000000600, 0x020000000140a94e,
-                            0x00006000000167a1, 0x0000010400000000, 0x0000080163830500, 0x0000000000000000};
+  const uint64_t want[8] = {0x000200015c939875, 0x0100000000000006, 0xf629640000000700, 0x0200000001804760,
+                            0x0000700000016d44, 0x0000014500000000, 0x0000080138a30100, 0x0000000000000000};
   for (int i = 0; i < 8; ++i) CHECK(words[i] == want[i]);
 }
 
@@ -176,7 +181,7 @@ TEST_CASE("a later version is named even if its lines are checked otherwise") {
 
 TEST_CASE("a file that lost its end is corruption") {
   const ImagePtr image = formatted_image();
-  for (uint64_t bytes : {12288u, 16384u, 65536u, 126976u}) {
+  for (uint64_t bytes : {16384u, 20480u, 65536u, 126976u}) {
     const ImagePtr cut = make_image(bytes);
     std::memcpy(cut->data(), image->data(), bytes);
     INFO(bytes);
@@ -188,7 +193,7 @@ TEST_CASE("a file that lost its end is corruption") {
 }
 
 TEST_CASE("roots and geometry of any content with a good check are survived") {
-  for (uint64_t bytes : {uint64_t{0}, uint64_t{1}, uint64_t{64}, uint64_t{12288}, uint64_t{20000},
+  for (uint64_t bytes : {uint64_t{0}, uint64_t{1}, uint64_t{64}, uint64_t{12288}, uint64_t{20000}, uint64_t{25000},
                          uint64_t{131071}, uint64_t{131073}, ~uint64_t{0}}) {
     const ImagePtr image = formatted_image();
     for (uint64_t off : kRootsLines) {
@@ -209,7 +214,7 @@ TEST_CASE("roots and geometry of any content with a good check are survived") {
     uint64_t off;
     if (c.begin().ok()) (void)c.allocate(100, UnitUse::record, off);
   }
-  for (uint64_t word : {kChunkZoneWord, kLaneWord})
+  for (uint64_t word : {kChunkWord, kLaneWord})
     for (uint64_t value :
          {uint64_t{0}, ~uint64_t{0}, uint64_t{1} << 32 | 1024, uint64_t{1} << 54 | 1u << 30}) {
       const ImagePtr image = formatted_image();
@@ -222,6 +227,47 @@ TEST_CASE("roots and geometry of any content with a good check are survived") {
     }
 }
 
+TEST_CASE("zone words of any content with a good check are corruption or a pool, never more") {
+  const auto open_with = [](std::map<uint64_t, uint64_t> zones) {
+    const ImagePtr image = formatted_image();
+    for (const auto& [zone, capacity] : zones) {
+      const ZoneWordRef ref = zone_word_ref(zone);
+      auto* line = image->at<GuardedLine>(ref.line_off);
+      line->words[ref.word] = capacity;
+      line->guard = make_guard(salt_of(1, 2), ref.line_off, line->words, 1);
+    }
+    return open_code(image);
+  };
+  REQUIRE(open_with({{0, 26}}) == Code::ok);
+  REQUIRE(open_with({{0, 0}}) == Code::corruption);                  // no zone at all
+  REQUIRE(open_with({{0, 0}, {1, 5}}) == Code::corruption);          // a gap
+  REQUIRE(open_with({{2, 5}}) == Code::corruption);                  // a gap
+  REQUIRE(open_with({{0, ~uint64_t{0}}}) == Code::corruption);
+  REQUIRE(open_with({{0, uint64_t{1} << 32}}) == Code::corruption);
+  REQUIRE(open_with({{0, uint64_t{1} << 31}}) == Code::corruption);  // its metadata ends behind the pool
+  REQUIRE(open_with({{1, 1}}) == Code::corruption);                  // begins at the pool's end
+  REQUIRE(open_with({{0, 1000}}) == Code::ok);                       // more room than chunks
+  const ImagePtr damaged = formatted_image();
+  damaged->data()[kZoneTableOff + 4000] ^= std::byte{4};
+  REQUIRE(open_code(damaged) == Code::corruption);
+}
+
+TEST_CASE("format writes nine bytes a chunk: bitmaps are left as they are") {
+  const ImagePtr image = make_image(1 << 20);
+  std::memset(image->data(), 0x5a, 1 << 20);
+  ImageDomain domain(image);
+  REQUIRE(format_pool(domain, {.geometry = small_geometry(), .classes = {}, .identity_lo = 1, .identity_hi = 2}).ok());
+  Layout l(small_geometry(), 1 << 20);
+  REQUIRE(l.append_zone(l.largest_capacity(1 << 20)));
+  const uint64_t table_lines = ceil_div(l.chunk_count(), 7);
+  REQUIRE(domain.total_counters().lines <= l.zones_off / 64 + table_lines + 2);
+  for (uint64_t off = l.chunk_off(l.zone(0).meta_frame) + table_lines * 64; off < 1 << 20; off += 8)
+    if (*image->at<uint64_t>(off) != 0x5a5a5a5a5a5a5a5a) FAIL("offset " << off << " was written");
+  AnchoredPool p(CommitForm::strict, image);
+  for (uint32_t w = 0; w < 7; ++w) REQUIRE(p.put(w, 100 * (w + 1), 1).ok());
+  REQUIRE(p.problems(100).empty());
+}
+
 TEST_CASE("format refuses what cannot be a pool, and leaves no identity behind") {
   const auto format = [](uint64_t bytes, Geometry g, std::span<const ClassSpec> classes = {}) {
     const ImagePtr image = make_image(bytes);
@@ -231,7 +277,7 @@ TEST_CASE("format refuses what cannot be a pool, and leaves no identity behind")
     return s;
   };
   REQUIRE(format(65536, small_geometry()).ok());
-  REQUIRE(format(16384, small_geometry()) == Code::invalid_argument);
+  REQUIRE(format(24576, small_geometry()) == Code::invalid_argument);
   Geometry bad = small_geometry();
   bad.lane_cells = 7;
   REQUIRE(format(65536, bad) == Code::invalid_argument);

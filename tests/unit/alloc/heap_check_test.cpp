@@ -86,7 +86,7 @@ TEST_CASE("the check finds references into units, into no slab, and records long
   HeapCheck check(p.pool());
   REQUIRE_FALSE(check.mark(off + 16, 10, "record"));
   REQUIRE_FALSE(check.mark(64, 10, "record"));
-  REQUIRE_FALSE(check.mark(p->layout().pool_bytes, 10, "record"));
+  REQUIRE_FALSE(check.mark(p->layout().pool_bytes(), 10, "record"));
   REQUIRE_FALSE(check.mark(~uint64_t{0}, 10, "record"));
   REQUIRE_FALSE(check.mark(off, 113, "record"));
   REQUIRE(check.problem_count() == 5);
@@ -107,10 +107,17 @@ TEST_CASE("every line of metadata that is damaged by one bit is found, wherever 
   for (uint64_t off = 0; off < kLaneAreaOff; off += 8) damage(off);
   for (uint64_t lane = 0; lane < 2; ++lane)
     for (uint64_t w = 0; w < 8; ++w) damage(l.lane_header_off(lane) + w * 8);
-  for (uint64_t w = 0; w < (l.chunk_table_lines + l.geometry.zone_chunks * l.bitmap_lines) * 8; ++w)
-    damage(l.zone_off(0) + w * 8);
+  const Zone zone = l.zone(0);
+  for (uint64_t i = 0; i < zone.capacity; ++i) {
+    const ChunkPlace place = l.place_in(zone, i);
+    const bool written = chunk_word_bitmap(p->line(place.line_off)->words[place.word]);
+    for (uint64_t w = 0; w < 8; ++w) {
+      if (place.word == 0) damage(place.line_off + w * 8);
+      if (written) damage(place.bitmap_off + w * 8);
+    }
+  }
   REQUIRE(missed == 0);
-  REQUIRE(tried > 1500);
+  REQUIRE(tried > 2000);
   REQUIRE(p.problems(100).empty());
 }
 
@@ -121,8 +128,8 @@ TEST_CASE("chunk words that make no sense, and bits beyond a slab's units, are f
   const uint64_t chunk = l.chunk_of(p.slot(0));
   GuardedLine* table = p->line(l.chunk_line_off(chunk));
   const uint64_t good = table->words[l.chunk_word_idx(chunk)];
-  for (const uint64_t bad : {good | uint64_t{1} << 20, make_chunk_word(static_cast<ChunkState>(7), 1),
-                             make_chunk_word(ChunkState::slab, 447), uint64_t{1}}) {
+  for (const uint64_t bad : {good | uint64_t{1} << 20, uint64_t{7} << 56 | 1, make_slab_word(447),
+                             good & ~kBitmapWritten, uint64_t{1}}) {
     table->words[l.chunk_word_idx(chunk)] = bad;
     reseal(p.pool(), l.chunk_line_off(chunk));
     REQUIRE(mentions(p.problems(100), "names no known state or class"));
@@ -136,9 +143,14 @@ TEST_CASE("chunk words that make no sense, and bits beyond a slab's units, are f
   REQUIRE(mentions(p.problems(100), "do not exist"));
   bitmap->words[6] = 0;
   reseal(p.pool(), l.bitmap_line_off(chunk, 0));
-  GuardedLine* free_bitmap = p->line(l.bitmap_line_off(l.chunk_count - 1, 0));
+  const uint64_t last = l.zone(0).end_frame() - 1;  // free; its bitmap was never written, and so is not looked at
+  GuardedLine* free_bitmap = p->line(l.bitmap_line_off(last, 0));
   free_bitmap->words[0] = 1;
-  reseal(p.pool(), l.bitmap_line_off(l.chunk_count - 1, 0));
+  REQUIRE(p.problems(100).empty());
+  p->line(l.chunk_line_off(last))->words[l.chunk_word_idx(last)] = kBitmapWritten;
+  reseal(p.pool(), l.chunk_line_off(last));
+  REQUIRE(mentions(p.problems(100), "fails its check"));
+  reseal(p.pool(), l.bitmap_line_off(last, 0));
   REQUIRE(mentions(p.problems(100), "is free but its bitmap is not empty"));
 }
 
@@ -153,7 +165,7 @@ TEST_CASE("at most 100 problems are kept, all are counted") {
 TEST_CASE("the check never writes") {
   AnchoredPool p;
   for (uint32_t w = 0; w < 7; ++w) REQUIRE(p.put(w, 100, 1).ok());
-  p->line(p->layout().bitmap_line_off(0, 0))->words[2] ^= 1;
+  p->line(p->layout().bitmap_line_off(p->layout().zone(0).chunk_frame, 0))->words[2] ^= 1;
   const ImagePtr before = p.image()->clone();
   REQUIRE_FALSE(p.problems(100).empty());
   REQUIRE(p.image()->same_as(*before));

@@ -99,7 +99,7 @@ TEST_CASE("class words that describe no class are corruption") {
 }
 
 TEST_CASE("a slab hands out each unit once, takes them back, and lets go of all or nothing") {
-  Slab slab(3, 1, 40960, 48, 85);
+  Slab slab(3, 1, 40960, 20480, 48, 85);
   for (uint32_t u = 0; u < 85; ++u) slab.give(u);
   REQUIRE(slab.whole_available());
   std::set<uint32_t> taken;
@@ -125,19 +125,19 @@ TEST_CASE("the heap locates exactly the starts of units, and nothing else in the
   for (uint32_t w = 0; w < 7; ++w) REQUIRE(p.put(w, 100, 1).ok());
   std::set<uint64_t> starts;
   const Layout& l = p->layout();
-  for (uint64_t chunk = 0; chunk < l.chunk_count; ++chunk) {
+  for (uint64_t chunk = l.zone(0).chunk_frame; chunk < l.zone(0).end_frame(); ++chunk) {
     const uint64_t word = p->line(l.chunk_line_off(chunk))->words[l.chunk_word_idx(chunk)];
-    if (word == 0) continue;
+    if (chunk_word_free(word)) continue;
     const SizeClass& c = p->heap().classes()[chunk_word_class(word)];
     for (uint32_t u = 0; u < c.units_per_slab; ++u) starts.insert(l.chunk_off(chunk) + u * c.unit_bytes);
   }
   REQUIRE(starts.size() > 40);
   uint64_t bad = 0;
-  for (uint64_t off = 0; off < l.pool_bytes + 8192; off += 8) {
+  for (uint64_t off = 0; off < l.pool_bytes() + 8192; off += 8) {
     UnitRef unit;
     bad += p->heap().locate(off, unit).ok() != starts.contains(off);
   }
-  for (uint64_t off : {l.pool_bytes, ~uint64_t{0}, ~uint64_t{15}}) {
+  for (uint64_t off : {l.pool_bytes(), ~uint64_t{0}, ~uint64_t{15}}) {
     UnitRef unit;
     bad += p->heap().locate(off, unit).ok();
   }
@@ -200,6 +200,49 @@ TEST_CASE(
     claims.clear();
     REQUIRE(heap.reserve_anywhere(id, unit).ok());
     heap.release(unit);
+  }
+}
+
+TEST_CASE("a pool grows by zones and within them: each chunk is used, the check is content, and a reopen agrees") {
+  const ImagePtr image = formatted_image(512 * 1024, small_geometry(), 64 * 1024);
+  std::memset(image->data() + 64 * 1024, 0xa5, 448 * 1024);
+  AnchoredPool p(CommitForm::strict, image);
+  const auto fill = [&] {  // claims whole chunks until there is none
+    std::set<uint64_t> offs;
+    for (;;) {
+      Commit c(p.pool());
+      uint64_t off;
+      REQUIRE(c.begin().ok());
+      const Status s = c.allocate(4096, UnitUse::record, off);
+      if (!s.ok()) {
+        REQUIRE(s == Code::out_of_space);
+        return offs.size();
+      }
+      p.write_record(c, off, 4096, 1);
+      c.finish_fresh();
+      REQUIRE(offs.insert(off).second);
+      REQUIRE(c.lock(std::array{p.anchor()}, 1, 1).ok());
+      c.set_word(p.anchor(), 6, p.slot(6));  // nothing leads there: a leak, which the check has to see
+      REQUIRE(c.publish().ok());
+    }
+  };
+  const size_t first = fill();
+  REQUIRE(p.grow(20, 3).ok());
+  REQUIRE(fill() == 3);
+  REQUIRE(p.grow(0, 10).ok());
+  REQUIRE(p.grow(0, 7).ok());
+  REQUIRE(fill() == 17);
+  REQUIRE(p.grow(1, 1).ok());
+  REQUIRE(p.grow(30, 30).ok());
+  REQUIRE(fill() == 31);
+  const size_t units = first + 3 + 17 + 31;
+  for (int round = 0; round < 2; ++round) {
+    const auto problems = p.problems(100);
+    REQUIRE(problems.size() == units);
+    REQUIRE(p.account().leaked_units == units);
+    REQUIRE(p.account().free_chunk_bytes == 0);
+    REQUIRE(p->layout().zone_count() == 4);
+    p = AnchoredPool(CommitForm::strict, image);
   }
 }
 

@@ -12,6 +12,7 @@
 #include "alloc/format.h"
 #include "alloc/heap_check.h"
 #include "alloc/sealed_range.h"
+#include "alloc/zone.h"
 #include "tests/support/image.h"
 
 namespace nacre::test {
@@ -21,19 +22,20 @@ inline constexpr pmem::Site kTestSite{"test.unit.alloc"};
 inline alloc::Geometry small_geometry() {
   alloc::Geometry g;
   g.chunk_bytes = 4096;
-  g.zone_chunks = 16;
   g.lane_count = 2;
   g.lane_cells = 16;
   return g;
 }
 
 inline ImagePtr formatted_image(uint64_t size_bytes = 128 * 1024,
-                                const alloc::Geometry& g = small_geometry()) {
+                                const alloc::Geometry& g = small_geometry(), uint64_t pool_bytes = 0) {
   ImagePtr image = make_image(size_bytes);
   ImageDomain domain(image);
   const alloc::ClassSpec lines[] = {{64, 64}, {128, 64}};
   REQUIRE(
-      alloc::format_pool(domain, {.geometry = g, .classes = lines, .identity_lo = 1, .identity_hi = 2}).ok());
+      alloc::format_pool(
+          domain, {.geometry = g, .classes = lines, .pool_bytes = pool_bytes, .identity_lo = 1, .identity_hi = 2})
+          .ok());
   return image;
 }
 
@@ -117,6 +119,31 @@ class AnchoredPool {
     return Code::ok;
   }
 
+  /// What a grower does, without the file: `chunks` more chunks in the last zone, or in a new one of `capacity`.
+  Status grow(uint64_t capacity, uint64_t chunks) {
+    alloc::Layout& layout = pool_->growing_layout();
+    const uint64_t last = layout.zone_count() - 1;
+    const bool appends = capacity != 0;
+    const alloc::Zone zone = appends ? layout.next_zone(capacity) : layout.zone(last);
+    const uint64_t first = appends ? 0 : layout.chunks_in(last);
+    const uint64_t bytes = layout.chunk_off(zone.chunk_frame + first + chunks);
+    alloc::Commit c(*pool_);
+    NACRE_TRY(c.begin());
+    alloc::write_chunk_table(pool_->domain(), pool_->salt(), layout, zone, first, first + chunks, c.fresh_seq(0),
+                             kTestSite);
+    pool_->domain().fence(kTestSite);
+    const alloc::ZoneWordRef ref = alloc::zone_word_ref(last + 1);
+    const std::array lines{alloc::kRootsLines[0], alloc::kRootsLines[1], ref.line_off};
+    NACRE_TRY(c.lock(lines, 3, 3));
+    for (uint64_t off : alloc::kRootsLines) c.set_word(off, alloc::kPoolBytesWord, bytes);
+    if (appends) c.set_word(ref.line_off, ref.word, capacity);
+    return c.publish([&] {
+      if (appends) layout.append_zone(capacity);
+      layout.set_pool_bytes(bytes);
+      pool_->heap().extend();
+    });
+  }
+
   /// Problems the check finds, with the anchor and its records of `record_bytes` marked.
   std::vector<std::string> problems(uint64_t record_bytes) {
     alloc::HeapCheck check(*pool_);
@@ -125,7 +152,7 @@ class AnchoredPool {
     for (uint32_t w = 0; w < alloc::kLineWords; ++w)
       if (slot(w) != 0) check.mark(slot(w), record_bytes, "record");
     check.finish();
-    if (check.account().sum() != pool_->layout().pool_bytes) check.problem("the parts do not sum up");
+    if (check.account().sum() != pool_->layout().pool_bytes()) check.problem("the parts do not sum up");
     account_ = check.account();
     return check.problems();
   }

@@ -29,7 +29,10 @@ class HandMade {
   /// What each line holds as of each seq, for the guards that records carry.
   std::map<std::pair<uint64_t, uint64_t>, std::array<uint64_t, kLineWords>> content;
 
-  HandMade() : image(formatted_image()), layout(small_geometry(), image->size_bytes()), salt(salt_of(1, 2)) {}
+  HandMade() : image(formatted_image()), layout(small_geometry(), image->size_bytes()), salt(salt_of(1, 2)) {
+    layout.append_zone(layout.largest_capacity(image->size_bytes()));
+  }
+  uint64_t chunk_off(uint64_t n) const { return layout.chunk_off(layout.zone(0).chunk_frame + n); }
 
   /// A guarded line as if commit `seq` had left it.
   void line(uint64_t off, uint64_t seq, uint64_t word0 = 0) {
@@ -128,7 +131,7 @@ TEST_CASE(
     "a strict record counts: its line is brought to its end, its lane retires it, and its clock goes on from "
     "there") {
   HandMade h;
-  const uint64_t line = h.layout.chunk_off(0);
+  const uint64_t line = h.chunk_off(0);
   h.line(line, 5, 50);
   h.record(0, 0, 9, true, {{line, 5, set0(90)}});
   REQUIRE(h.recover().ok());
@@ -149,7 +152,7 @@ TEST_CASE("a torn home line is made whole by its chain, from any mixture of old 
   const uint64_t old_word = 50, new_word = 90;
   for (int torn = 0; torn < 4; ++torn) {
     HandMade h;
-    const uint64_t line = h.layout.chunk_off(0);
+    const uint64_t line = h.chunk_off(0);
     h.line(line, 5, old_word);
     auto* l = h.image->at<GuardedLine>(line);
     GuardedLine applied = *l;
@@ -167,7 +170,7 @@ TEST_CASE("a torn home line is made whole by its chain, from any mixture of old 
 
 TEST_CASE("a chain goes back only to its first gap: what is before it was home when the rest was written") {
   HandMade h;
-  const uint64_t line = h.layout.chunk_off(0);
+  const uint64_t line = h.chunk_off(0);
   h.line(line, 7, 70);  // the commits 3 and 7 are home; that of 7 left the ring
   h.image->at<GuardedLine>(line)->words[1] = 77;
   h.image->at<GuardedLine>(line)->guard = make_guard(h.salt, line, h.image->at<GuardedLine>(line)->words, 7);
@@ -181,7 +184,7 @@ TEST_CASE("a chain goes back only to its first gap: what is before it was home w
 
 TEST_CASE("a chain runs across lanes, in order of seq") {
   HandMade h;
-  const uint64_t line = h.layout.chunk_off(1);
+  const uint64_t line = h.chunk_off(1);
   h.line(line, 2, 0);
   h.record(1, 3, 6, true, {{line, 4, set0(60)}});
   h.record(0, 5, 4, true, {{line, 2, set0(40)}, {line + 64, 1, set1(41)}});
@@ -197,7 +200,7 @@ TEST_CASE("a chain runs across lanes, in order of seq") {
 
 TEST_CASE("a line whose seq is above its chain's end was reused since and is left alone") {
   HandMade h;
-  const uint64_t line = h.layout.chunk_off(0);
+  const uint64_t line = h.chunk_off(0);
   h.line(line, 100, 1);
   h.record(0, 0, 9, true, {{line, 5, set0(90)}});
   REQUIRE(h.recover().ok());
@@ -210,7 +213,7 @@ TEST_CASE("a line whose seq is above its chain's end was reused since and is lef
 TEST_CASE("a last one-fence record counts only if its fresh bytes are those it names") {
   for (int damage = 0; damage < 4; ++damage) {
     HandMade h;
-    const uint64_t line = h.layout.chunk_off(0), off = h.layout.chunk_off(1);
+    const uint64_t line = h.chunk_off(0), off = h.chunk_off(1);
     h.line(line, 5, 50);
     FreshRange f = h.fresh(off, 100, 7);
     if (damage == 3) {  // sealed bytes of another life of the unit
@@ -237,7 +240,7 @@ TEST_CASE("a last one-fence record counts only if its fresh bytes are those it n
 TEST_CASE("a one-fence record counts when it is sealed, or followed in its lane, though its bytes are gone") {
   for (const bool sealed : {true, false}) {
     HandMade h;
-    const uint64_t line = h.layout.chunk_off(0), off = h.layout.chunk_off(1);
+    const uint64_t line = h.chunk_off(0), off = h.chunk_off(1);
     h.line(line, 5, 50);
     h.line(line + 64, 5, 0);
     const FreshRange gone{off, 100, 12345};
@@ -256,10 +259,10 @@ TEST_CASE("a one-fence record counts when it is sealed, or followed in its lane,
 
 TEST_CASE("a record in another lane does not make one count") {
   HandMade h;
-  const uint64_t line = h.layout.chunk_off(0);
+  const uint64_t line = h.chunk_off(0);
   h.line(line, 5, 50);
   h.line(line + 64, 5, 0);
-  h.record(0, 0, 9, false, {{line, 5, set0(90)}}, {{h.layout.chunk_off(1), 100, 12345}});
+  h.record(0, 0, 9, false, {{line, 5, set0(90)}}, {{h.chunk_off(1), 100, 12345}});
   h.record(1, 0, 12, true, {{line + 64, 5, set0(1)}});
   h.seal(1, 12);
   REQUIRE(h.recover().ok());
@@ -269,7 +272,7 @@ TEST_CASE("a record in another lane does not make one count") {
 
 TEST_CASE("retired records are home, or never counted: they are not looked at") {
   HandMade h;
-  const uint64_t line = h.layout.chunk_off(0);
+  const uint64_t line = h.chunk_off(0);
   h.line(line, 5, 50);
   h.record(0, 0, 9, true, {{line, 5, set0(90)}});
   h.record(0, 4, 10, true, {{0x123456789 * 64, 5, set0(90)}});  // leads nowhere, but is history
@@ -284,7 +287,7 @@ TEST_CASE("retired records are home, or never counted: they are not looked at") 
 // so.
 TEST_CASE("the first record of a new pool, torn, is retired although it cannot be seen") {
   HandMade h;
-  const uint64_t line = h.layout.bitmap_line_off(0, 0);
+  const uint64_t line = h.layout.chunk_line_off(h.layout.zone(0).chunk_frame);
   REQUIRE(h.seq(line) == 1);
   h.record(0, 0, 2, true, {{line, 1, set0(1)}});
   auto* words = h.image->at<uint64_t>(h.layout.cell_off(0, 0));
@@ -300,7 +303,7 @@ TEST_CASE("the first record of a new pool, torn, is retired although it cannot b
 TEST_CASE("a later record, torn, is retired although it cannot be seen, also in a lane that was idle") {
   for (const uint32_t lane : {0u, 1u}) {
     HandMade h;
-    const uint64_t line = h.layout.chunk_off(0);
+    const uint64_t line = h.chunk_off(0);
     h.line(line, 9, 90);
     h.record(0, 0, 9, true, {{line, 5, set0(90)}});
     h.record(lane, 1, 10, true, {{line, 9, set0(100)}});
@@ -319,7 +322,7 @@ TEST_CASE("a damaged lane header is corruption, whichever word, and nothing was 
   for (const uint64_t at : {offsetof(LaneHeader, seal), offsetof(LaneHeader, retired)})
     for (const uint32_t lane : {0u, 1u}) {
       HandMade h;
-      const uint64_t line = h.layout.chunk_off(0);
+      const uint64_t line = h.chunk_off(0);
       h.line(line, 5, 50);
       h.record(0, 0, 9, true, {{line, 5, set0(90)}});
       *h.image->at<uint64_t>(h.layout.lane_header_off(lane) + at) ^= 4;
@@ -333,10 +336,10 @@ TEST_CASE(
     "a counting record that names an offset outside the pool, or in the lanes, is corruption and nothing was "
     "changed") {
   HandMade probe;
-  for (const uint64_t bad : {probe.layout.pool_bytes, uint64_t{1} << 45, kLaneAreaOff, kLaneAreaOff + 640,
+  for (const uint64_t bad : {probe.layout.pool_bytes(), uint64_t{1} << 45, kLaneAreaOff, kLaneAreaOff + 640,
                              align_down(probe.layout.zones_off - 1, 64)}) {
     HandMade h;
-    const uint64_t line = h.layout.chunk_off(0);
+    const uint64_t line = h.chunk_off(0);
     h.line(line, 5, 50);
     h.record(0, 0, 9, true, {{line, 5, set0(90)}});
     h.record(1, 0, 7, true, {{bad, 5, set0(90)}});
@@ -350,11 +353,11 @@ TEST_CASE(
     "fresh ranges that lead outside the pool, or are too short to be sealed, do not count and are not read") {
   HandMade probe;
   for (const FreshRange f :
-       {FreshRange{probe.layout.pool_bytes, 100, 1}, FreshRange{probe.layout.pool_bytes - 16, 100, 1},
+       {FreshRange{probe.layout.pool_bytes(), 100, 1}, FreshRange{probe.layout.pool_bytes() - 16, 100, 1},
         FreshRange{uint64_t{1} << 43, 100, 1}, FreshRange{4096, ~uint64_t{0}, 1}, FreshRange{4096, 0, 0},
         FreshRange{4096, 3, 0}}) {
     HandMade h;
-    const uint64_t line = h.layout.chunk_off(0);
+    const uint64_t line = h.chunk_off(0);
     h.line(line, 5, 50);
     h.record(0, 0, 9, false, {{line, 5, set0(90)}}, {f});
     REQUIRE(h.recover().ok());
@@ -366,7 +369,7 @@ TEST_CASE(
 TEST_CASE(
     "a record whose checksum is good but whose entries do not parse is corruption and nothing was changed") {
   HandMade h;
-  const uint64_t line = h.layout.chunk_off(0), off = h.layout.cell_off(1, 2);
+  const uint64_t line = h.chunk_off(0), off = h.layout.cell_off(1, 2);
   h.line(line, 5, 50);
   h.record(0, 0, 9, true, {{line, 5, set0(90)}});
   h.record(1, 2, 9, true, {{line, 5, set0(90)}});
@@ -380,7 +383,7 @@ TEST_CASE(
 
 TEST_CASE("a record that claims to cross the half of its ring is no record") {
   HandMade h;
-  const uint64_t line = h.layout.chunk_off(0);
+  const uint64_t line = h.chunk_off(0);
   std::vector<Change> changes;
   for (uint64_t i = 0; i < 6; ++i) {
     h.line(line + i * 64, 5, 50);
@@ -401,12 +404,12 @@ TEST_CASE(
   for (int i = 0; i < 20; ++i)
     REQUIRE(p.put(static_cast<uint32_t>(i % 7), 100, static_cast<uint8_t>(i)).ok());
   const ImagePtr good = p.image()->clone();
-  const Layout layout = p->layout();
+  const uint64_t zones_off = p->layout().zones_off;
   p.close();
   for (int round = 0; round < 2000; ++round) {
     const ImagePtr bad = good->clone();
     for (uint64_t n = 1 + random.below(6); n > 0; --n) {
-      const uint64_t at = kLaneAreaOff + random.below(layout.zones_off - kLaneAreaOff);
+      const uint64_t at = kLaneAreaOff + random.below(zones_off - kLaneAreaOff);
       bad->data()[at] ^= static_cast<std::byte>(1 + random.below(255));
     }
     auto pool = Pool::open(std::make_unique<ImageDomain>(bad), {});
