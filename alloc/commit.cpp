@@ -79,15 +79,28 @@ Status Commit::allocate_unit(uint32_t class_id, UnitRef& unit) {
   Heap& heap = pool_.heap();
   Status s = heap.reserve(lane_->arena, class_id, unit);
   if (s.code() != Code::not_found) return s;
-  s = make_slab(class_id);
-  if (s.ok()) s = heap.reserve(lane_->arena, class_id, unit);
-  if (s.code() != Code::out_of_space && s.code() != Code::not_found) return s;
+  for (;;) {
+    const uint64_t seen_bytes = pool_.layout().pool_bytes();
+    s = make_slab(class_id);
+    if (s.ok()) {
+      s = heap.reserve(lane_->arena, class_id, unit);
+      if (s.code() != Code::not_found) return s;
+      continue;  // other threads were faster
+    }
+    if (s.code() != Code::out_of_space) return s;
+    s = heap.reserve_anywhere(class_id, unit);
+    if (s.code() != Code::not_found) return s;
+    s = without_lane([&] { return pool_.growth()->need(1, seen_bytes); });
+    if (!s.ok()) break;
+  }
+  if (s.code() != Code::out_of_space) return s;
+  if (pool_.epochs().depth() <= 1)  // inside a caller's own pin what it freed cannot come back yet
+    NACRE_TRY(without_lane([&] { return pool_.reclaim(), Status(); }));
   s = heap.reserve_anywhere(class_id, unit);
   if (s.code() != Code::not_found) return s;
-  NACRE_TRY(repin_and_reclaim());
-  s = heap.reserve_anywhere(class_id, unit);
-  if (s.code() != Code::not_found) return s;
-  NACRE_TRY(make_slab(class_id));  // a class may have become empty; else this is the out_of_space to report
+  s = make_slab(class_id);  // a class may have become empty
+  if (s.code() == Code::out_of_space) return pool_.growth()->refusal();
+  if (!s.ok()) return s;
   return heap.reserve(lane_->arena, class_id, unit);
 }
 
@@ -155,6 +168,7 @@ Status Commit::make_slab(uint32_t class_id) {
   Heap::Claim claim(heap);
   NACRE_TRY(claim.take());
   std::unique_ptr<Slab> slab = heap.prepare_install(claim.chunk(), class_id);
+  pool_.growth()->chunk_taken(claim.chunk(), claim.free_left());
   Inner inner(*this);
   const ChunkPlace place = pool_.layout().place_of(claim.chunk());
   if (!claim.bitmap_written()) inner.write_bitmap(place);
@@ -164,8 +178,10 @@ Status Commit::make_slab(uint32_t class_id) {
   return s;
 }
 
-Status Commit::repin_and_reclaim() {
-  if (pool_.epochs().depth() > 1) return Code::ok;  // inside a caller's own pin: what it freed cannot come back yet
+// Runs `work`, which may wait and commit, while this commit holds neither lane nor pin. Its status, or that of the pin
+// that is taken again.
+template <class Work>
+Status Commit::without_lane(Work&& work) {
   // The scratch belongs to the lane; another thread may use it from the release on, so what we hold moves out first.
   Lane* old = std::exchange(lane_, nullptr);
   auto allocated = std::exchange(old->allocated, {});
@@ -173,13 +189,13 @@ Status Commit::repin_and_reclaim() {
   pool_.release_lane(*old);
   pool_.epochs().unpin();
   pinned_ = false;
-  pool_.reclaim();
+  const Status done = work();
   const Status s = pool_.epochs().pin();
   pinned_ = s.ok();
   take_lane();
   lane_->allocated = std::move(allocated);
   lane_->record = std::move(record);
-  return s;
+  return s.ok() ? done : s;
 }
 
 // ---- step 1: fresh bytes ----

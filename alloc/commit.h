@@ -97,7 +97,8 @@ class Commit {
   class Inner;
   Status allocate_unit(uint32_t class_id, UnitRef& unit);
   Status make_slab(uint32_t class_id);
-  Status repin_and_reclaim();
+  template <class Work>
+  Status without_lane(Work&& work);
   void take_lane() noexcept;
   Status lock_slab_lines();
   Status check_lines() const;

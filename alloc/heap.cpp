@@ -224,6 +224,7 @@ Status Heap::claim_chunk(Claim& out) {
     out.bitmap_written_ = chunk_word_bitmap(word);
     out.held_ = true;
     free_chunks_.pop_back();
+    out.free_left_ = free_chunks_.size();
     return Code::ok;
   }
   for (ClassSlabs& list : class_slabs_) {

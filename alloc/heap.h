@@ -96,6 +96,8 @@ class Heap {
     uint32_t chunk() const noexcept { return chunk_; }
     /// True if the chunk's bitmap lines are there; else the commit writes them.
     bool bitmap_written() const noexcept { return bitmap_written_; }
+    /// Chunks that were free after this one was taken.
+    uint64_t free_left() const noexcept { return free_left_; }
 
    private:
     friend class Heap;
@@ -103,8 +105,40 @@ class Heap {
     bool held_ = false;
     bool bitmap_written_ = false;
     uint32_t chunk_ = 0;
+    uint64_t free_left_ = 0;
     Slab* emptied_ = nullptr;
   };
+  /// The chunks at the pool's end that hold nothing: free ones, and slabs without a unit that is allocated, reserved or
+  /// waiting to be reusable. Nobody is handed any of them while this lives. Given back unless drop() or forget() was
+  /// called. Nobody lets the pool grow or shrink meanwhile.
+  class Tail {
+   public:
+    explicit Tail(Heap& heap) noexcept : heap_(heap) {}
+    ~Tail() { heap_.give_back(*this); }
+    Tail(const Tail&) = delete;
+    Tail& operator=(const Tail&) = delete;
+
+    /// Takes them, but leaves the first `keep_chunks` of the pool. corruption: a line on the way is damaged.
+    Status take(uint64_t keep_chunks) { return heap_.take_tail(*this, keep_chunks); }
+    /// Whether the pool lost them is not known: they stay with nobody.
+    void forget() noexcept {
+      chunks_.clear();
+      emptied_.clear();
+    }
+    /// What the pool keeps: so many zones, and so many chunks of the last of them.
+    uint64_t zone_count() const noexcept { return zone_count_; }
+    uint64_t chunks_in_last() const noexcept { return chunks_in_last_; }
+
+   private:
+    friend class Heap;
+    Heap& heap_;
+    uint64_t zone_count_ = 0, chunks_in_last_ = 0;
+    std::vector<uint32_t> chunks_;
+    std::vector<Slab*> emptied_;
+  };
+  /// After the layout lost these chunks. Never fails, never allocates.
+  void drop(Tail& tail) noexcept;
+
   /// The mirror of the slab that `chunk` is to be; reserves what install() needs.
   std::unique_ptr<Slab> prepare_install(uint32_t chunk, uint32_t class_id);
 
@@ -118,6 +152,12 @@ class Heap {
     std::vector<uint32_t> unloaded;  // chunks whose bitmap was not read yet
   };
 
+  Status take_tail(Tail& out, uint64_t keep_chunks);
+  Status walk_tail(Tail& out, uint64_t keep_chunks);
+  Status take_if_empty(uint32_t chunk, Tail& out, bool& empty);
+  void give_back(Tail& tail) noexcept;
+  void withdraw(Slab* slab) noexcept;
+  void restore(Slab* slab) noexcept;
   Status claim_chunk(Claim& out);
   void unclaim(const Claim& claim) noexcept;
   void install(uint32_t chunk, std::unique_ptr<Slab> slab) noexcept;

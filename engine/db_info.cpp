@@ -41,6 +41,12 @@ Result<std::vector<Figure>> Db::stats() {
   f.add("lane_wraps", s.wraps);
   f.add("epoch_advances", s.advances);
   f.add("retire_advances", s.retires);
+  const alloc::Growth::Stats g = pool.growth_stats();
+  f.add("growths", g.growths);
+  f.add("growths_ahead", g.helped);
+  f.add("growth_waits", g.waits);
+  f.add("shrinks", g.shrinks);
+  f.add("prefaulted_bytes", g.prefaulted_bytes);
   f.add("recovered_records", pool.recovery().counted_records);
   f.add("recovered_lines", pool.recovery().lines_applied);
   return f.take();
@@ -61,6 +67,9 @@ Result<std::vector<Figure>> Db::info() {
   f.text("last_shutdown", impl_->was_clean ? "clean" : "dirty");
   f.add("dirty_shutdowns", impl_->state_word() >> alloc::kDirtyCountShift);
   f.add("pool_bytes", layout.pool_bytes());
+  f.add("max_pool_bytes", pool.growth() != nullptr ? pool.growth()->max_bytes() : pool.stored_max_bytes());
+  f.add("medium_bytes", domain.size_bytes());
+  f.add("reserved_bytes", domain.reserved_bytes());
   f.add("chunk_bytes", layout.geometry.chunk_bytes);
   f.add("lanes", layout.geometry.lane_count);
   f.add("lane_cells", layout.geometry.lane_cells);

@@ -1,6 +1,7 @@
 #include "pmem/media/mapped_domain.h"
 
 #include <algorithm>
+#include <cerrno>
 
 #include "pmem/base/os.h"
 
@@ -51,10 +52,10 @@ Status MappedDomain::shrink(uint64_t new_bytes) noexcept {
 
 // An ordinary file would only have its clean pages made dirty by this, and written for nothing.
 bool MappedDomain::prefault(uint64_t off, uint64_t bytes) noexcept {
-  if (!plan_.may_grow || medium() == Medium::msync || off >= size_bytes()) return false;
+  if (!plan_.may_grow || medium() == Medium::msync) return false;
   const uint64_t begin = align_down(off, kPageBytes);
   const uint64_t end = std::min(align_up(off + bytes, kPageBytes), size_bytes());
-  return os::populate(base() + begin, end - begin) == 0;
+  return begin >= end || os::populate(base() + begin, end - begin) != EINVAL;  // EINVAL: the kernel has no such call
 }
 
 }  // namespace nacre::pmem
