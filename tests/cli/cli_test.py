@@ -620,7 +620,7 @@ def readers_share_a_pool_and_keep_writers_out():
 
 @test
 def a_full_pool_exits_3_and_stays_sound():
-    with Pool("1MiB") as pool:
+    with Pool("1MiB", "--max-size", "1MiB") as pool:
         acks = pool.file("acks")
         tsv = b"".join(b"k%d\t%s\n" % (i, b"v" * 20000) for i in range(200))
         said = pool("load", "-", "--ack", acks, stdin=tsv, code=IO, says="put of key").err
