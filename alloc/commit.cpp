@@ -63,13 +63,14 @@ void Commit::take_lane() noexcept {
 
 Status Commit::allocate(uint64_t bytes, UnitUse use, uint64_t& off) {
   const uint32_t class_id = pool_.heap().classes().class_for(bytes, use == UnitUse::lines ? kLineBytes : kUnitAlign);
-  if (class_id == kMaxClasses)
+  const bool extent = prefers_extent(bytes, use, class_id);
+  if (class_id == kMaxClasses && !extent)
     return Status::error(Code::too_large, "%llu bytes: the largest allocation class of this pool has %llu",
                          static_cast<unsigned long long>(bytes),
                          static_cast<unsigned long long>(pool_.heap().classes().largest_unit_bytes()));
   lane_->allocated.reserve(lane_->allocated.size() + 1);
   UnitRef unit;
-  NACRE_TRY(allocate_unit(class_id, unit));
+  NACRE_TRY(extent ? allocate_extent(bytes, unit) : allocate_unit(class_id, unit));
   lane_->allocated.push_back(unit);
   off = unit.off();
   return Code::ok;
@@ -90,16 +91,15 @@ Status Commit::allocate_unit(uint32_t class_id, UnitRef& unit) {
     if (s.code() != Code::out_of_space) return s;
     s = heap.reserve_anywhere(class_id, unit);
     if (s.code() != Code::not_found) return s;
-    s = without_lane([&] { return pool_.growth()->need(1, seen_bytes); });
+    s = grow(heap.classes()[class_id].slab_chunks, seen_bytes);
     if (!s.ok()) break;
   }
   if (s.code() != Code::out_of_space) return s;
-  if (pool_.epochs().depth() <= 1)  // inside a caller's own pin what it freed cannot come back yet
-    NACRE_TRY(without_lane([&] { return pool_.reclaim(), Status(); }));
+  NACRE_TRY(repin_and_reclaim());
   s = heap.reserve_anywhere(class_id, unit);
   if (s.code() != Code::not_found) return s;
   s = make_slab(class_id);  // a class may have become empty
-  if (s.code() == Code::out_of_space) return pool_.growth()->refusal();
+  if (s.code() == Code::out_of_space) return pool_.growth()->refusal(0);
   if (!s.ok()) return s;
   return heap.reserve(lane_->arena, class_id, unit);
 }
@@ -141,10 +141,10 @@ class Commit::Inner {
     commit.finish_fresh();
   }
 
-  /// Sets one word of one line, durably.
-  Status publish_word(uint64_t line_off, uint32_t word, uint64_t value) {
-    NACRE_TRY(commit.lock(std::span(&line_off, 1), 1, 1));
-    commit.set_word(line_off, word, value);
+  /// Changes one word of the chunk table, durably.
+  Status publish_word(const ChunkWordChange& change) {
+    commit.own_word_ = &change;
+    NACRE_TRY(commit.lock({}, 1, 1));
     NACRE_TRY(commit.make_durable());
     commit.apply();
     lane_.applied_seq.store(lane_.last_seq, std::memory_order_release);
@@ -166,16 +166,38 @@ class Commit::Inner {
 Status Commit::make_slab(uint32_t class_id) {
   Heap& heap = pool_.heap();
   Heap::Claim claim(heap);
-  NACRE_TRY(claim.take());
-  std::unique_ptr<Slab> slab = heap.prepare_install(claim.chunk(), class_id);
-  pool_.growth()->chunk_taken(claim.chunk(), claim.free_left());
+  NACRE_TRY(claim.take(heap.classes()[class_id].slab_chunks));
+  std::unique_ptr<Slab> slab = heap.prepare_install(claim, class_id);
+  pool_.growth()->chunk_taken(claim.chunk(), claim.chunk_count(), claim.free_left());
   Inner inner(*this);
   const ChunkPlace place = pool_.layout().place_of(claim.chunk());
   if (!claim.bitmap_written()) inner.write_bitmap(place);
-  const Status s = inner.publish_word(place.line_off, place.word, make_slab_word(static_cast<uint16_t>(class_id)));
+  const Status s = inner.publish_word({place.line_off, place.word, claim.old_word(),
+                                       make_slab_word(static_cast<uint16_t>(class_id))});
   if (s.ok()) claim.install(std::move(slab));
   if (inner.broken()) claim.forget();  // whether it happened is known at the next open
   return s;
+}
+
+// not_found if no slab at chunk `lowest` or above is empty. A crash after it leaves free chunks.
+Status Commit::free_empty_slab(uint32_t lowest) {
+  Heap::Claim claim(pool_.heap());
+  NACRE_TRY(claim.take_empty_slab(lowest));
+  Inner inner(*this);
+  const ChunkPlace place = pool_.layout().place_of(claim.chunk());
+  const Status s = inner.publish_word({place.line_off, place.word, claim.old_word(), 0});
+  if (s.ok()) claim.freed();
+  if (inner.broken()) claim.forget();
+  return s;
+}
+
+Status Commit::free_empty_slabs(uint32_t lowest, uint64_t& freed) {
+  const uint64_t before = pool_.heap().free_chunks_known();
+  Status s;
+  while (s.ok()) s = free_empty_slab(lowest);
+  const uint64_t after = pool_.heap().free_chunks_known();
+  freed = after > before ? after - before : 0;
+  return s.code() == Code::not_found ? Status() : s;
 }
 
 // Runs `work`, which may wait and commit, while this commit holds neither lane nor pin. Its status, or that of the pin
@@ -198,11 +220,25 @@ Status Commit::without_lane(Work&& work) {
   return s.ok() ? done : s;
 }
 
+Status Commit::grow(uint64_t chunks, uint64_t seen_bytes) {
+  return without_lane([&] { return pool_.growth()->need(chunks, seen_bytes); });
+}
+
+Status Commit::repin_and_reclaim() {
+  if (pool_.epochs().depth() > 1) return Code::ok;  // inside a caller's own pin: what it freed cannot come back yet
+  return without_lane([&] { return pool_.reclaim(), Status(); });
+}
+
 // ---- step 1: fresh bytes ----
 
 void Commit::flush_fresh(uint64_t off, uint64_t bytes, uint32_t crc, const pmem::Site& site) {
-  lane_->record.fresh.push_back({off, bytes, crc});
+  note_fresh(off, bytes, crc);
   pool_.domain().flush(off, bytes, site);
+}
+
+void Commit::note_fresh(uint64_t off, uint64_t bytes, uint32_t crc) {
+  if (bytes > kMaxProvenBytes) strict_ = true;
+  lane_->record.fresh.push_back({off, bytes, crc});
 }
 
 void Commit::flush_fresh_lines(uint64_t off, uint64_t bytes, const pmem::Site& site) {
@@ -214,7 +250,7 @@ void Commit::flush_fresh_lines(uint64_t off, uint64_t bytes, const pmem::Site& s
 uint64_t Commit::fresh_seq(uint64_t off) const noexcept {
   uint64_t seq = lane_->last_seq;
   for (const UnitRef& unit : lane_->allocated)
-    if (unit.off() == off) {
+    if (!unit.is_extent() && unit.off() == off) {
       const uint64_t line_off = pool_.heap().bit_of(unit).line_off;
       seq = std::max(seq, guard_seq(sync::load_acquire(&pool_.line(line_off)->guard)));
     }
@@ -230,7 +266,7 @@ void Commit::finish_fresh() noexcept {
 
 Status Commit::free(uint64_t off, UnitUse use) {
   UnitRef unit;
-  NACRE_TRY(pool_.heap().locate(off, unit));
+  NACRE_TRY(pool_.heap().locate_to_free(off, unit));
   lane_->freed.push_back({unit, use == UnitUse::lines});
   return Code::ok;
 }
@@ -239,7 +275,7 @@ Status Commit::free(uint64_t off, UnitUse use) {
 
 Status Commit::lock(std::span<const uint64_t> line_offs, uint64_t max_lines, uint64_t max_ops) {
   Lane& lane = *lane_;
-  const uint64_t bit_count = lane.allocated.size() + lane.freed.size();
+  const uint64_t bit_count = lane.allocated.size() + lane.freed.size() + (own_word_ != nullptr ? 1 : 0);
   max_cells_ = max_record_cells(lane.record.fresh.size(), max_lines + bit_count, max_ops + bit_count);
   if (max_cells_ > lane.half_cells || lane.record.fresh.size() > kMaxFreshRanges)
     return Status::error(Code::too_large, "commit: its log record could need %llu cells, half a lane has %u",
@@ -250,6 +286,7 @@ Status Commit::lock(std::span<const uint64_t> line_offs, uint64_t max_lines, uin
   lane.index_stripes.reserve(line_offs.size());
   lane.slab_stripes.reserve(bit_count);
   lane.bits.reserve(bit_count);
+  lane.words.reserve(bit_count);
   lane.record.updates.reserve(max_lines + bit_count);
   lane.record.ops.reserve(max_ops + bit_count);
   lane.limbo_records.reserve(lane.freed.size());
@@ -304,8 +341,11 @@ Status Commit::lock_slab_lines() {
   Lane& lane = *lane_;
   const Heap& heap = pool_.heap();
   lane.bits.clear();
-  for (const UnitRef& unit : lane.allocated) lane.bits.push_back({heap.bit_of(unit), true});
-  for (const Lane::Freed& f : lane.freed) lane.bits.push_back({heap.bit_of(f.unit), false});
+  for (const UnitRef& unit : lane.allocated)
+    if (!unit.is_extent()) lane.bits.push_back({heap.bit_of(unit), true});
+  for (const Lane::Freed& f : lane.freed)
+    if (!f.unit.is_extent()) lane.bits.push_back({heap.bit_of(f.unit), false});
+  collect_chunk_words();
   std::sort(lane.bits.begin(), lane.bits.end(), [](const Lane::BitChange& a, const Lane::BitChange& b) {
     if (a.bit.line_off != b.bit.line_off) return a.bit.line_off < b.bit.line_off;
     if (a.bit.word != b.bit.word) return a.bit.word < b.bit.word;
@@ -314,6 +354,7 @@ Status Commit::lock_slab_lines() {
   LineLocks& locks = pool_.slab_locks();
   lane.slab_stripes.clear();
   for (const auto& change : lane.bits) lane.slab_stripes.push_back(locks.stripe_of(change.bit.line_off));
+  for (const auto& change : lane.words) lane.slab_stripes.push_back(locks.stripe_of(change.line_off));
   sort_unique(lane.slab_stripes);
   for (uint32_t stripe : lane.slab_stripes) locks.lock(stripe);
   index_updates_ = static_cast<uint32_t>(lane.record.updates.size());
@@ -335,7 +376,7 @@ Status Commit::lock_slab_lines() {
       ++updates.back().op_count;
     }
   }
-  return Code::ok;
+  return add_chunk_words();
 }
 
 void Commit::unlock_slab_lines() noexcept {

@@ -32,6 +32,8 @@ enum class UnitUse : uint8_t {
 
 /// What one commit may hold; more is Code::too_large.
 inline constexpr uint64_t kMaxFreshRanges = 255;
+/// A commit with a longer record is strict in either form, so that recovery need not read gigabytes to compare them.
+inline constexpr uint64_t kMaxProvenBytes = 64 * 1024;
 
 class Commit {
  public:
@@ -43,7 +45,7 @@ class Commit {
   /// Pins the epoch and takes a lane. read_only, limit, io_error. May be called again after publish().
   Status begin();
 
-  /// Reserves a unit of at least `bytes` for this commit. May unpin and pin again to reclaim space, so it comes
+  /// Reserves a unit of at least `bytes` for this commit: of a slab, or for a record an extent of whole chunks. May unpin and pin again to reclaim space, so it comes
   /// before anything is read. out_of_space, too_large, corruption, io_error.
   Status allocate(uint64_t bytes, UnitUse use, uint64_t& off);
   /// As the pool's salt; shorthand for writers of fresh bytes.
@@ -51,6 +53,8 @@ class Commit {
 
   /// Says that [off, off + bytes) holds a finished sealed range whose first word begins with `crc`, and flushes it.
   void flush_fresh(uint64_t off, uint64_t bytes, uint32_t crc, const pmem::Site& site);
+  /// As flush_fresh, for a range that the caller has flushed himself.
+  void note_fresh(uint64_t off, uint64_t bytes, uint32_t crc);
   /// As flush_fresh for guarded lines; they must carry fresh_seq(). Makes the commit strict.
   void flush_fresh_lines(uint64_t off, uint64_t bytes, const pmem::Site& site);
   /// The seq that guarded lines in the unit at `off`, allocated by this commit, begin with.
@@ -58,12 +62,17 @@ class Commit {
   /// Ends step 1: in the strict form waits for the fresh bytes.
   void finish_fresh() noexcept;
 
-  /// Plans to free the unit at `off`. Before lock(). corruption if no unit starts there.
+  /// Plans to free the unit at `off`. Before lock(). corruption if no unit starts there. (An extent that another commit
+  /// has freed meanwhile is no error before publish(): then the plan is out of date, and validation says so.)
   Status free(uint64_t off, UnitUse use);
 
   /// Locks these lines (index lines to be changed, validated or freed), in lock order, and reserves room for changes of
   /// at most `max_lines` of them by at most `max_ops` set_word calls. too_large if the record could not fit its lane. Nothing is locked on failure.
   Status lock(std::span<const uint64_t> line_offs, uint64_t max_lines, uint64_t max_ops);
+  /// Makes the pool's empty slabs at chunk `lowest` and above free chunks, by commits of their own; so before anything
+  /// is planned. `freed` counts the chunks. corruption, io_error.
+  Status free_empty_slabs(uint32_t lowest, uint64_t& freed);
+
   /// Gives the locks back and forgets the planned frees: the caller plans anew.
   void unlock() noexcept;
 
@@ -95,8 +104,20 @@ class Commit {
 
  private:
   class Inner;
+  using ChunkWordChange = Lane::ChunkWordChange;
+  static constexpr uint64_t kSlabShare = 4;  // a slab of several chunks is at most this part of the pool
   Status allocate_unit(uint32_t class_id, UnitRef& unit);
   Status make_slab(uint32_t class_id);
+  Status free_empty_slab(uint32_t lowest);
+  bool prefers_extent(uint64_t bytes, UnitUse use, uint32_t class_id) const noexcept;
+  uint64_t extent_chunks(uint64_t bytes) const noexcept;
+  Status allocate_extent(uint64_t bytes, UnitRef& unit);
+  Status reserve_extent(uint32_t chunks, UnitRef& unit);
+  Status empty_slabs_for(uint32_t chunks, UnitRef& unit);
+  void collect_chunk_words() noexcept;
+  Status add_chunk_words() noexcept;
+  Status grow(uint64_t chunks, uint64_t seen_bytes);
+  Status repin_and_reclaim();
   template <class Work>
   Status without_lane(Work&& work);
   void take_lane() noexcept;
@@ -126,6 +147,7 @@ class Commit {
   uint64_t min_seq_ = 0;
   uint32_t index_updates_ = 0;  // the rest of record.updates are slab lines
   uint64_t max_cells_ = 0;
+  const ChunkWordChange* own_word_ = nullptr;  // of a commit of the heap's own
   pmem::Ticket ticket_;
 };
 

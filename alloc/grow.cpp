@@ -84,10 +84,18 @@ Status Growth::refuse(Status reason) noexcept {
                        static_cast<ull>(pool_.layout().pool_bytes()), refusal_text_);
 }
 
-Status Growth::refusal() noexcept {
+Status Growth::refusal(uint64_t wanted_bytes) noexcept {
   const sync::Guard guard(mutex_);
-  return Status::error(Code::out_of_space, "pool of %llu bytes is full and cannot grow: %s",
-                       static_cast<ull>(pool_.layout().pool_bytes()), refusal_text_);
+  const uint64_t pool_bytes = pool_.layout().pool_bytes();
+  if (wanted_bytes == 0)
+    return Status::error(Code::out_of_space, "pool of %llu bytes is full and cannot grow: %s", static_cast<ull>(pool_bytes),
+                         refusal_text_);
+  return Status::error(Code::out_of_space, "pool of %llu bytes has no room for %llu bytes in a row and cannot grow: %s",
+                       static_cast<ull>(pool_bytes), static_cast<ull>(wanted_bytes), refusal_text_);
+}
+
+uint64_t Growth::largest_run() const noexcept {
+  return options_.allowed ? pool_.layout().largest_capacity(max_bytes_) : 0;
 }
 
 Status Growth::grow_locked(uint64_t chunks) {
@@ -109,7 +117,6 @@ Status Growth::grow_locked(uint64_t chunks) {
   }
   if (s.ok()) {
     growths_.fetch_add(1, std::memory_order_relaxed);
-    free_chunks_.fetch_add((step.new_bytes - old_bytes) >> layout.chunk_shift, std::memory_order_relaxed);
   } else if (pool_.writable().ok()) {  // else whether it happened is known at the next open
     const Status kept = s;
     (void)pool_.domain().shrink(old_bytes);

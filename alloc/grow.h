@@ -66,11 +66,15 @@ class Growth {
   /// out_of_space, and the text says why the pool cannot grow (bound, file system, medium); nothing has changed.
   Status need(uint64_t chunks, uint64_t seen_bytes) noexcept;
 
-  /// Why the last growth failed, as need() said it: for an operation that looked once more in vain.
-  Status refusal() noexcept;
+  /// Why the last growth failed: out_of_space for an operation that looked once more in vain. `wanted_bytes` is what had
+  /// to be in a row, 0 if nothing had.
+  Status refusal(uint64_t wanted_bytes) noexcept;
+  /// Neighbouring chunks that a growth could add at most.
+  uint64_t largest_run() const noexcept;
 
-  /// Says that a chunk was handed out; wakes the helper if free chunks have become few. Cheap; any thread.
-  void chunk_taken(uint32_t chunk, uint64_t free_chunks) noexcept;
+  /// Says that chunks were handed out and how many are known to be free; wakes the helper if that is few. Cheap; any
+  /// thread.
+  void chunk_taken(uint32_t first, uint32_t chunks, uint64_t free_chunks) noexcept;
 
   /// Gives empty chunks at the pool's end back to the medium. Ok also if there are none. locked: an operation that has
   /// been running for long may still see what would be given back; io_error, corruption, read_only.
@@ -95,6 +99,8 @@ class Growth {
   void prepare(const GrowStep& step, uint64_t seq) noexcept;
   uint64_t fresh_seq() const noexcept;
   Status publish(const GrowStep& step, uint64_t seq);
+  Status cut_tail(bool& cut);
+  Status cut_tails(bool& any);
   Status refuse(Status reason) noexcept;
   uint64_t low_chunks() const noexcept;
   uint64_t ahead_bytes() const noexcept;
@@ -103,6 +109,7 @@ class Growth {
   void wake() noexcept;
   void run() noexcept;
   void work() noexcept;
+  uint64_t known_to_be_free() noexcept;
   void grow_ahead() noexcept;
   void prefault_ahead() noexcept;
 

@@ -52,11 +52,11 @@ uint64_t Growth::ahead_bytes() const noexcept {
   return std::min(pool_.layout().pool_bytes() / kLowShare, kMaxAheadBytes);
 }
 
-void Growth::chunk_taken(uint32_t chunk, uint64_t free_chunks) noexcept {
-  const uint64_t next_off = pool_.layout().chunk_off(chunk) + pool_.layout().geometry.chunk_bytes;
+void Growth::chunk_taken(uint32_t first, uint32_t chunks, uint64_t free_chunks) noexcept {
+  const uint64_t next_off = pool_.layout().chunk_off(uint64_t{first} + chunks);
   free_chunks_.store(free_chunks, std::memory_order_relaxed);
   next_off_.store(next_off, std::memory_order_relaxed);
-  const uint64_t taken = taken_.fetch_add(1, std::memory_order_relaxed);
+  const uint64_t taken = taken_.fetch_add(chunks, std::memory_order_relaxed);
   if (!options_.helper) return;
   const bool grow = options_.allowed && free_chunks < low_chunks() && !refused_.load(std::memory_order_relaxed);
   const bool prefault = taken >= kPrefaultFromChunks && !no_prefault_.load(std::memory_order_relaxed) &&
@@ -119,10 +119,19 @@ void Growth::work() noexcept {
   prefault_ahead();
 }
 
+// What the heap knows after it has read the whole chunk table; a table that cannot be read is for operations to report.
+uint64_t Growth::known_to_be_free() noexcept {
+  try {
+    return pool_.heap().free_chunks().value_or(~uint64_t{0});
+  } catch (const std::bad_alloc&) {
+    return ~uint64_t{0};
+  }
+}
+
 void Growth::grow_ahead() noexcept {
   if (!options_.allowed || refused_.load(std::memory_order_relaxed)) return;
   const uint64_t seen_bytes = pool_.layout().pool_bytes();
-  if (free_chunks_.load(std::memory_order_relaxed) >= low_chunks()) return;
+  if (free_chunks_.load(std::memory_order_relaxed) >= low_chunks() || known_to_be_free() >= low_chunks()) return;
   const sync::Guard guard(mutex_);
   if (pool_.layout().pool_bytes() != seen_bytes || !try_grow_locked(1).ok()) return;
   helped_.fetch_add(1, std::memory_order_relaxed);

@@ -1,18 +1,17 @@
+// Slabs: which unit of which one is handed out next, and which chunks become one.
 #include "alloc/heap.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "alloc/steady_line.h"
 
 namespace nacre::alloc {
-namespace {
 
 Status damaged_line(const char* what, uint64_t line_off) {
   return Status::error(Code::corruption, "%s line at offset %llu fails its check; run nacre check", what,
                        static_cast<unsigned long long>(line_off));
 }
-
-}  // namespace
 
 Heap::Heap(pmem::Domain& domain, const Layout& layout, Salt salt, const LineLocks& locks)
     : domain_(domain), layout_(layout), salt_(salt), locks_(locks) {}
@@ -28,73 +27,28 @@ Status Heap::load_classes() {
   return classes_.load(words, layout_.geometry);
 }
 
-Status Heap::read_chunk_word(uint32_t chunk, uint64_t& word) const {
-  const ChunkPlace place = layout_.place_of(chunk);
-  uint64_t words[kLineWords];
-  if (!read_steady_line(locks_, salt_, place.line_off, *domain_.at<GuardedLine>(place.line_off), words))
-    return damaged_line("chunk table", place.line_off);
-  word = words[place.word];
-  const uint8_t state = chunk_word_state(word);
-  const uint16_t class_id = chunk_word_class(word);
-  const bool slab = state == static_cast<uint8_t>(ChunkState::slab) && chunk_word_bitmap(word) &&
-                    class_id < classes_.count() && classes_[class_id].state != ClassState::absent;
-  if (!chunk_word_clean(word) || (!slab && !chunk_word_free(word)))
-    return Status::error(Code::corruption, "chunk %u: its table word %016llx names no known state or class", chunk,
-                         static_cast<unsigned long long>(word));
-  return Code::ok;
-}
-
-Status Heap::load_table() {
-  sync::Guard guard(mutex_);
-  if (table_loaded_.load(std::memory_order_acquire)) return Code::ok;
-  table_loaded_.store(true, std::memory_order_release);  // taken back by an extend() from here on
-  std::vector<uint32_t> found;
-  Status s;
-  for (; s.ok() && next_zone_ < layout_.zone_count(); ++next_zone_, next_index_ = 0) {
-    const uint64_t count = layout_.chunks_in(next_zone_);
-    for (; s.ok() && next_index_ < count; ++next_index_) s = note_chunk(next_zone_, next_index_, found);
-    if (!s.ok() || next_index_ < layout_.zone(next_zone_).capacity) break;
-  }
-  free_chunks_.insert(free_chunks_.begin(), found.rbegin(), found.rend());
-  free_chunks_.reserve(layout_.chunk_count());  // so that giving one back never allocates
-  for (ClassSlabs& c : class_slabs_) make_room(c);
-  if (!s.ok()) table_loaded_.store(false, std::memory_order_release);
-  return s;
-}
-
-Status Heap::note_chunk(uint64_t zone, uint64_t index, std::vector<uint32_t>& found) {
-  const auto chunk = static_cast<uint32_t>(layout_.zone(zone).chunk_frame + index);
-  uint64_t word;
-  NACRE_TRY(read_chunk_word(chunk, word));
-  slab_of_chunk_.make(chunk, 1);
-  if (chunk_word_free(word)) {
-    found.push_back(chunk);
-  } else {
-    auto& unloaded = class_slabs_[chunk_word_class(word)].unloaded;
-    unloaded.insert(unloaded.begin(), chunk);  // popped from the back: low chunks first
-  }
-  return Code::ok;
-}
+// ---- reading a slab's bitmap ----
 
 void Heap::make_room(ClassSlabs& list) {
   const auto grow = [](auto& v, size_t need) {
     if (v.capacity() < need) v.reserve(need * 2);
   };
-  const size_t need = list.all.size() + list.unloaded.size() + kMaxThreads;  // each thread may be installing one
+  const size_t need = list.all.size() + kMaxThreads;  // each thread may be installing one
   grow(list.all, need);
   grow(list.with_room, need);
   grow(slabs_, slabs_.size() + kMaxThreads);
 }
 
-Result<Slab*> Heap::load_slab(uint32_t chunk) {
-  if (Slab* slab = slab_at(chunk)) return slab;
-  uint64_t chunk_word;
-  NACRE_TRY(read_chunk_word(chunk, chunk_word));
-  if (chunk_word_free(chunk_word)) return nullptr;
-  const uint16_t class_id = chunk_word_class(chunk_word);
-  const SizeClass& c = classes_[class_id];
-  auto slab = std::make_unique<Slab>(chunk, class_id, layout_.chunk_off(chunk), layout_.place_of(chunk).bitmap_off,
-                                     c.unit_bytes, c.units_per_slab);
+void Heap::set_slab_at(const FreeRun& run, Slab* slab) noexcept {
+  for (uint32_t i = 0; i < run.chunks; ++i) slab_of_chunk_[run.first + i].store(slab, std::memory_order_release);
+}
+
+Result<Slab*> Heap::load_slab(uint32_t head, const ChunkUse& use) {
+  if (Slab* slab = slab_at(head)) return slab;
+  const SizeClass& c = classes_[use.class_id];
+  auto slab = std::make_unique<Slab>(head, use.chunks, use.class_id, layout_.chunk_off(head),
+                                     layout_.place_of(head).bitmap_off, c.unit_bytes, c.units_per_slab);
+  slabs_loaded_.fetch_add(1, std::memory_order_relaxed);
   for (uint32_t w = 0; w < layout_.bitmap_lines * kLineWords; ++w) {
     const uint64_t line_off = slab->bitmap_off() + w / kLineWords * kLineBytes;
     const auto* line = domain_.at<GuardedLine>(line_off);
@@ -107,20 +61,16 @@ Result<Slab*> Heap::load_slab(uint32_t chunk) {
                                : (uint64_t{1} << (c.units_per_slab - first)) - 1;
     if ((allocated & ~valid) != 0)
       return Status::error(Code::corruption, "chunk %u: bitmap word %u marks units beyond the %u that its class has",
-                           chunk, w, c.units_per_slab);
+                           head, w, c.units_per_slab);
     if (w < slab->word_count()) slab->load_word(w, valid & ~allocated);
   }
-  ClassSlabs& list = class_slabs_[class_id];
+  ClassSlabs& list = class_slabs_[use.class_id];
   make_room(list);
+  slab_of_chunk_.make(head, use.chunks);
   Slab* raw = slab.get();
-  if (!list.unloaded.empty() && list.unloaded.back() == chunk)
-    list.unloaded.pop_back();
-  else
-    std::erase(list.unloaded, chunk);
-  list.all.push_back(raw);
   slabs_.push_back(std::move(slab));
-  slab_of_chunk_.make(chunk, 1);
-  slab_of_chunk_[chunk].store(raw, std::memory_order_release);
+  list.all.push_back(raw);
+  set_slab_at({head, use.chunks}, raw);
   if (raw->available_count() != 0) {
     raw->listed.store(true, std::memory_order_seq_cst);
     list.with_room.push_back(raw);
@@ -128,50 +78,66 @@ Result<Slab*> Heap::load_slab(uint32_t chunk) {
   return raw;
 }
 
-Status Heap::reserve(Arena& arena, uint32_t class_id, UnitRef& out) {
-  if (Slab* slab = arena.active[class_id]) {
-    out = {slab, slab->take()};
-    if (out.unit != slab->unit_count()) [[likely]]
-      return Code::ok;
+// The slab may have been located, emptied or replaced since the cursor came by.
+Status Heap::load_next(ClassSlabs& list) {
+  const uint32_t head = list.unloaded[list.next_unloaded];
+  if (slab_at(head) == nullptr) {
+    ChunkUse use;
+    NACRE_TRY(read_chunk(head, use));
+    if (use.state == ChunkState::slab) NACRE_TRY(load_slab(head, use).status());
   }
-  NACRE_TRY(ensure_table());
-  return refill(arena, class_id, out);
+  if (++list.next_unloaded == list.unloaded.size()) {
+    list.unloaded.clear();
+    list.next_unloaded = 0;
+  }
+  return Code::ok;
 }
 
-Status Heap::refill(Arena& arena, uint32_t class_id, UnitRef& out) {
-  sync::Guard guard(mutex_);
-  ClassSlabs& list = class_slabs_[class_id];
-  if (Slab* old = std::exchange(arena.active[class_id], nullptr)) {
-    old->listed.store(false, std::memory_order_seq_cst);
-    if (old->available_count() != 0 && !old->listed.exchange(true)) list.with_room.push_back(old);
-  }
-  for (;;) {
-    Slab* slab;
-    if (!list.with_room.empty()) {
-      slab = list.with_room.back();
-      list.with_room.pop_back();
-    } else if (!list.unloaded.empty()) {
-      NACRE_TRY(load_slab(list.unloaded.back()).status());  // lists it if it has room
-      continue;
-    } else {
-      return Code::not_found;
-    }
-    out = {slab, slab->take()};
+// ---- reserving ----
+
+bool Heap::take_listed(ClassSlabs& list, Arena& arena, uint32_t class_id, UnitRef& out) {
+  while (!list.with_room.empty()) {
+    Slab* slab = list.with_room.back();
+    list.with_room.pop_back();
+    out = {slab, slab->take(), 0, 0};
     if (out.unit != slab->unit_count()) {
       arena.active[class_id] = slab;
-      return Code::ok;
+      return true;
     }
     slab->listed.store(false, std::memory_order_seq_cst);
     if (slab->available_count() != 0 && !slab->listed.exchange(true)) list.with_room.push_back(slab);
   }
+  return false;
+}
+
+// Each turn holds the lock for one bounded step.
+Status Heap::refill(Arena& arena, uint32_t class_id, UnitRef& out) {
+  const uint32_t slab_chunks = classes_[class_id].slab_chunks;
+  for (uint32_t loads = 0;;) {
+    sync::Guard guard(mutex_);
+    ClassSlabs& list = class_slabs_[class_id];
+    if (Slab* old = std::exchange(arena.active[class_id], nullptr)) {
+      old->listed.store(false, std::memory_order_seq_cst);
+      if (old->available_count() != 0 && !old->listed.exchange(true)) list.with_room.push_back(old);
+    }
+    if (take_listed(list, arena, class_id, out)) return Code::ok;
+    const bool could_make_one = runs_.longest() >= slab_chunks;
+    if (list.has_unloaded() && (loads < kLoadsWhileFree || !could_make_one)) {
+      NACRE_TRY(load_next(list));  // lists it if it has room
+      ++loads;
+    } else if (could_make_one || scanned_all_.load(std::memory_order_acquire)) {
+      return Code::not_found;
+    } else {
+      NACRE_TRY(scan_step());
+    }
+  }
 }
 
 Status Heap::reserve_anywhere(uint32_t class_id, UnitRef& out) {
-  NACRE_TRY(ensure_table());
   sync::Guard guard(mutex_);
   for (Slab* slab : class_slabs_[class_id].all) {
     if (slab->available_count() == 0) continue;
-    out = {slab, slab->take()};
+    out = {slab, slab->take(), 0, 0};
     if (out.unit != slab->unit_count()) return Code::ok;
   }
   return Code::not_found;
@@ -184,23 +150,22 @@ void Heap::list_room(Slab* slab) noexcept {
 }
 
 void Heap::release(const UnitRef& unit) noexcept {
+  if (unit.is_extent()) return release_extent(unit);
   unit.slab->give(unit.unit);
   list_room(unit.slab);
 }
 
 Status Heap::locate(uint64_t off, UnitRef& out) {
-  NACRE_TRY(ensure_table());
   const uint64_t chunk = off >> layout_.chunk_shift;
   Slab* slab = chunk < layout_.max_frames ? slab_at(static_cast<uint32_t>(chunk)) : nullptr;
   if (slab == nullptr && layout_.chunk_of(off) != kNoChunk) {
-    sync::Guard guard(mutex_);
-    NACRE_ASSIGN(slab, load_slab(static_cast<uint32_t>(chunk)));
+    NACRE_TRY(locate_unloaded(off, out, slab));
+    if (slab == nullptr) return Code::ok;  // an extent
   }
   if (slab != nullptr) {
-    const uint64_t in_chunk = off - layout_.chunk_off(chunk);
-    const auto unit = static_cast<uint32_t>(in_chunk / slab->unit_bytes());
-    if (unit < slab->unit_count() && slab->unit_off(unit) == off) {
-      out = {slab, unit};
+    const uint64_t unit = (off - slab->unit_off(0)) / slab->unit_bytes();
+    if (unit < slab->unit_count() && slab->unit_off(static_cast<uint32_t>(unit)) == off) {
+      out = {slab, static_cast<uint32_t>(unit), 0, 0};
       return Code::ok;
     }
   }
@@ -214,44 +179,65 @@ BitRef Heap::bit_of(const UnitRef& unit) const noexcept {
           uint64_t{1} << unit.unit % 64};
 }
 
-Status Heap::claim_chunk(Claim& out) {
-  NACRE_TRY(ensure_table());
-  sync::Guard guard(mutex_);
-  if (!free_chunks_.empty()) {
-    uint64_t word;
-    NACRE_TRY(read_chunk_word(free_chunks_.back(), word));
-    out.chunk_ = free_chunks_.back();
-    out.bitmap_written_ = chunk_word_bitmap(word);
-    out.held_ = true;
-    free_chunks_.pop_back();
-    out.free_left_ = free_chunks_.size();
-    return Code::ok;
+// ---- chunks that change their use ----
+
+Status Heap::claim_chunks(Claim& out, uint32_t chunks) {
+  for (;;) {
+    sync::Guard guard(mutex_);
+    if (const FreeRun run = runs_.take_lowest(chunks); run.chunks != 0) {
+      ChunkUse use;
+      NACRE_TRY(read_chunk(run.first, use));  // damaged since the cursor came by: not handed out before the next open
+      if (use.state != ChunkState::free)
+        return Status::error(Code::corruption, "chunk %u is in use though it was free; run nacre check", run.first);
+      out.run_ = run;
+      out.free_left_ = runs_.chunk_count();
+      out.bitmap_written_ = use.bitmap_written;
+      out.emptied_ = nullptr;
+      out.held_ = true;
+      return Code::ok;
+    }
+    if (scanned_all_.load(std::memory_order_acquire)) break;
+    NACRE_TRY(scan_step());
   }
+  const Status s = claim_empty(out, chunks, 0);
+  if (s.code() != Code::not_found) return s;
+  return Status::error(Code::out_of_space, "pool of %llu bytes is full: no %u free chunks of %u bytes in a row are left",
+                       static_cast<unsigned long long>(layout_.pool_bytes()), chunks, layout_.geometry.chunk_bytes);
+}
+
+Status Heap::load_all() {
+  for (Result<bool> more = true;;) {
+    more = load_some();
+    if (!more) return more.status();
+    if (!*more) return Code::ok;
+  }
+}
+
+/// `chunks` 0: of any size.
+Status Heap::claim_empty(Claim& out, uint32_t chunks, uint32_t lowest) {
+  NACRE_TRY(load_all());
+  sync::Guard guard(mutex_);
   for (ClassSlabs& list : class_slabs_) {
-    while (!list.unloaded.empty()) NACRE_TRY(load_slab(list.unloaded.back()).status());
     for (size_t i = 0; i < list.all.size(); ++i) {
       Slab* slab = list.all[i];
+      if (slab->chunk() < lowest || (chunks != 0 && slab->chunk_count() != chunks)) continue;
       if (!slab->whole_available() || !slab->take_all()) continue;
       slab->listed.store(true);  // so that nobody lists it again; the arenas that have it find it empty
       std::erase(list.with_room, slab);
       list.all.erase(list.all.begin() + static_cast<std::ptrdiff_t>(i));
-      out.chunk_ = slab->chunk();
+      out.run_ = {slab->chunk(), slab->chunk_count()};
       out.bitmap_written_ = true;
       out.emptied_ = slab;
       out.held_ = true;
       return Code::ok;
     }
   }
-  return Status::error(Code::out_of_space, "pool of %llu bytes is full: no free chunk of %u bytes is left",
-                       static_cast<unsigned long long>(layout_.pool_bytes()), layout_.geometry.chunk_bytes);
+  return Code::not_found;
 }
 
 void Heap::unclaim(const Claim& claim) noexcept {
   sync::Guard guard(mutex_);
-  if (claim.emptied_ == nullptr) {
-    free_chunks_.push_back(claim.chunk_);  // capacity is there: it was in it before
-    return;
-  }
+  if (claim.emptied_ == nullptr) return give_run(claim.run_);
   ClassSlabs& list = class_slabs_[claim.emptied_->class_id()];
   list.all.push_back(claim.emptied_);  // capacity is there: it was in it before
   for (uint32_t u = 0; u < claim.emptied_->unit_count(); ++u) claim.emptied_->give(u);
@@ -259,18 +245,19 @@ void Heap::unclaim(const Claim& claim) noexcept {
   list.with_room.push_back(claim.emptied_);
 }
 
-std::unique_ptr<Slab> Heap::prepare_install(uint32_t chunk, uint32_t class_id) {
+std::unique_ptr<Slab> Heap::prepare_install(const Claim& claim, uint32_t class_id) {
   const SizeClass& c = classes_[class_id];
-  auto slab = std::make_unique<Slab>(chunk, static_cast<uint16_t>(class_id), layout_.chunk_off(chunk),
-                                     layout_.place_of(chunk).bitmap_off, c.unit_bytes, c.units_per_slab);
+  auto slab = std::make_unique<Slab>(claim.chunk(), claim.chunk_count(), static_cast<uint16_t>(class_id),
+                                     layout_.chunk_off(claim.chunk()), layout_.place_of(claim.chunk()).bitmap_off,
+                                     c.unit_bytes, c.units_per_slab);
   for (uint32_t u = 0; u < c.units_per_slab; ++u) slab->give(u);
   sync::Guard guard(mutex_);
-  ClassSlabs& list = class_slabs_[class_id];
-  make_room(list);
+  make_room(class_slabs_[class_id]);
+  slab_of_chunk_.make(claim.chunk(), claim.chunk_count());
   return slab;
 }
 
-void Heap::install(uint32_t chunk, std::unique_ptr<Slab> slab) noexcept {
+void Heap::install(const Claim& claim, std::unique_ptr<Slab> slab) noexcept {
   sync::Guard guard(mutex_);
   Slab* raw = slab.get();
   ClassSlabs& list = class_slabs_[raw->class_id()];
@@ -278,37 +265,27 @@ void Heap::install(uint32_t chunk, std::unique_ptr<Slab> slab) noexcept {
   list.all.push_back(raw);
   list.with_room.push_back(raw);
   slabs_.push_back(std::move(slab));
-  slab_of_chunk_[chunk].store(raw, std::memory_order_release);
+  set_slab_at(claim.run_, raw);
 }
 
-Result<HeapUsage> Heap::usage() {
-  HeapUsage usage;
-  usage.chunks = layout_.chunk_count();
-  usage.classes.resize(classes_.count());
-  for (uint32_t id = 0; id < classes_.count(); ++id) usage.classes[id].unit_bytes = classes_[id].unit_bytes;
-  for (uint64_t zone = 0; zone < layout_.zone_count(); ++zone)
-    for (uint64_t i = 0; i < layout_.chunks_in(zone); ++i)
-      NACRE_TRY(add_usage(static_cast<uint32_t>(layout_.zone(zone).chunk_frame + i), usage));
-  return usage;
+void Heap::slab_freed(const Claim& claim) noexcept {
+  sync::Guard guard(mutex_);
+  set_slab_at(claim.run_, nullptr);
+  give_run(claim.run_);
 }
 
-Status Heap::add_usage(uint32_t chunk, HeapUsage& usage) const {
-  uint64_t word;
-  NACRE_TRY(read_chunk_word(chunk, word));
-  if (chunk_word_free(word)) {
-    ++usage.free_chunks;
-    return Code::ok;
+Result<bool> Heap::load_some() {
+  sync::Guard guard(mutex_);
+  if (!scanned_all_.load(std::memory_order_acquire)) {
+    NACRE_TRY(scan_step());
+    return true;
   }
-  HeapUsage::Class& c = usage.classes[chunk_word_class(word)];
-  ++c.slabs;
-  c.units += classes_[chunk_word_class(word)].units_per_slab;
-  for (uint64_t l = 0; l < layout_.bitmap_lines; ++l) {
-    const uint64_t line_off = layout_.bitmap_line_off(chunk, l);
-    const auto* line = domain_.at<GuardedLine>(line_off);
-    if (!line_intact(salt_, line_off, *line)) return damaged_line("bitmap", line_off);
-    for (uint64_t w : line->words) c.allocated += static_cast<uint64_t>(std::popcount(w));
+  for (ClassSlabs& list : class_slabs_) {
+    if (!list.has_unloaded()) continue;
+    NACRE_TRY(load_next(list));
+    return true;
   }
-  return Code::ok;
+  return false;
 }
 
 }  // namespace nacre::alloc

@@ -1,17 +1,28 @@
-// The heap: chunks, slabs and the volatile state that says which unit may be handed out next. It never changes the
-// medium: a unit's bit is published by the commit that publishes the pointer to it (alloc/commit.h), and cleared by
-// the commit that drops the pointer. So allocation costs no fence of its own and cannot leak.
+// The heap: chunks, slabs, extents and the volatile state that says which unit may be handed out next. It never changes
+// the medium: a unit's bit, or the word of an extent's first chunk, is published by the commit that publishes the
+// pointer to it (alloc/commit.h), and cleared by the commit that drops the pointer. So allocation costs no fence of its
+// own and cannot leak.
 //
-// Nothing is read at open. The chunk table is read at the first use, a slab's bitmap when the slab is first needed.
+// Nothing is read at open but the class table. A cursor reads the chunk table in order, a bounded piece at a time, when
+// something is wanted that is not known yet:
 //
-// Lock order: Heap::mutex_ is a leaf; it is never held across a commit or a wait.
+//   | read: free runs are in `runs_`, slabs in their class's lists | not read: nothing known, except what was located |
+//                                                                  ^ cursor
+//
+// What was located ahead of the cursor (to be freed) has an entry of its own, in `slab_of_chunk_` or `held_`. The cursor
+// goes by that and not by the word, which may say "free" while the memory still waits in limbo.
+//
+// Lock order: Heap::mutex_ is a leaf; it is never held across a commit or a wait. One hold of it reads at most
+// kScanChunks words of the chunk table or one slab's bitmap.
 #pragma once
 
 #include <array>
 #include <atomic>
+#include <map>
 #include <memory>
 #include <vector>
 
+#include "alloc/free_runs.h"
 #include "alloc/growing_array.h"
 #include "alloc/guarded_line.h"
 #include "alloc/line_locks.h"
@@ -46,7 +57,21 @@ struct HeapUsage {
   std::vector<Class> classes;
   uint64_t chunks = 0;
   uint64_t free_chunks = 0;
+  uint64_t extents = 0;
+  uint64_t extent_chunks = 0;
 };
+
+/// What one chunk's word says, checked: a class that exists, and a run within the chunks of its zone.
+struct ChunkUse {
+  ChunkState state = ChunkState::free;
+  bool bitmap_written = false;
+  uint16_t class_id = 0;  // of a slab
+  uint32_t chunks = 1;    // that it speaks for
+};
+
+/// Decodes and checks `word`; `room` is the number of chunks from this one to the end of those that its zone has. False
+/// if no commit writes such a word.
+bool decode_chunk_word(uint64_t word, const SizeClasses& classes, uint64_t room, ChunkUse& out) noexcept;
 
 class Heap {
  public:
@@ -58,24 +83,42 @@ class Heap {
   const SizeClasses& classes() const noexcept { return classes_; }
   const Layout& layout() const noexcept { return layout_; }
 
-  /// Makes chunks available that the layout has had since its size or its zones were last published. Any thread.
-  void extend() noexcept { table_loaded_.store(false, std::memory_order_release); }
+  // ---- units ----
 
-  /// Reserves a unit of the class in DRAM. not_found if no slab of the class has room: the caller then makes one.
-  /// corruption if a bitmap on the way is damaged.
-  Status reserve(Arena& arena, uint32_t class_id, UnitRef& out);
+  /// Reserves a unit of the class in DRAM. not_found if no slab of the class is known to have room and there are free
+  /// chunks for a new one, or none has: the caller then makes one. corruption if what was read on the way is damaged.
+  Status reserve(Arena& arena, uint32_t class_id, UnitRef& out) {
+    if (Slab* slab = arena.active[class_id]) {
+      out = {slab, slab->take(), 0, 0};
+      if (out.unit != slab->unit_count()) [[likely]]
+        return Code::ok;
+    }
+    return refill(arena, class_id, out);
+  }
   /// Reserves from any slab of the class, the active ones of other arenas included. As reserve.
   Status reserve_anywhere(uint32_t class_id, UnitRef& out);
+  /// Reserves that many chunks in a row, in DRAM: the shortest run that has them. not_found; corruption.
+  Status reserve_extent(uint32_t chunks, UnitRef& out);
   /// Gives a unit back: never published, or through limbo. Never fails, never allocates.
   void release(const UnitRef& unit) noexcept;
 
-  /// The slab and unit that start exactly at `off`; corruption if there is none. (That its bit is set
-  /// is checked by the commit that clears it.)
+  /// The unit that starts exactly at `off`; corruption if there is none. (That its bit is set is checked by the commit
+  /// that clears it.)
   Status locate(uint64_t off, UnitRef& out);
+  /// As locate, for a caller who holds a pin. An extent that is free by now is no error: `out.chunks` is 0, and the
+  /// commit that still means to free it fails.
+  Status locate_to_free(uint64_t off, UnitRef& out);
   BitRef bit_of(const UnitRef& unit) const noexcept;
+  /// Chunks of the largest extent that this pool could ever hold.
+  uint64_t largest_extent_chunks() const noexcept;
+  uint64_t free_chunks_known() noexcept;
+  /// Free chunks, once the chunk table is read to its end. In bounded steps; for a background thread. corruption.
+  Result<uint64_t> free_chunks();
 
-  /// A chunk whose table word is about to become a slab: a free one, else an empty slab of another class. It is given
-  /// back unless install() or forget() was called.
+  // ---- slabs ----
+
+  /// Chunks whose use is about to change: free ones that become a slab, or a slab of which nothing is allocated. It is
+  /// given back as it was unless one of install(), freed() or forget() was called.
   class Claim {
    public:
     explicit Claim(Heap& heap) noexcept : heap_(heap) {}
@@ -85,99 +128,118 @@ class Heap {
     Claim(const Claim&) = delete;
     Claim& operator=(const Claim&) = delete;
 
-    /// out_of_space if there is none; corruption.
-    Status take() { return heap_.claim_chunk(*this); }
-    /// After the commit that made the chunk a slab.
+    /// That many chunks in a row: the lowest free ones, else an empty slab of just so many. out_of_space, corruption.
+    Status take(uint32_t chunks = 1) { return heap_.claim_chunks(*this, chunks); }
+    /// An empty slab, of any class, that lies at chunk `lowest` or above. not_found, corruption.
+    Status take_empty_slab(uint32_t lowest = 0) { return heap_.claim_empty(*this, 0, lowest); }
+    /// After the commit that made the chunks a slab.
     void install(std::unique_ptr<Slab> slab) noexcept {
-      heap_.install(chunk_, std::move(slab));
+      heap_.install(*this, std::move(slab));
       held_ = false;
     }
+    /// After the commit that made an emptied slab free chunks.
+    void freed() noexcept {
+      heap_.slab_freed(*this);
+      held_ = false;
+    }
+    /// Whether its commit happened is known at the next open.
     void forget() noexcept { held_ = false; }
-    uint32_t chunk() const noexcept { return chunk_; }
-    /// True if the chunk's bitmap lines are there; else the commit writes them.
-    bool bitmap_written() const noexcept { return bitmap_written_; }
-    /// Chunks that were free after this one was taken.
+    uint32_t chunk() const noexcept { return run_.first; }
+    uint32_t chunk_count() const noexcept { return run_.chunks; }
+    /// Free chunks that were known after these were taken.
     uint64_t free_left() const noexcept { return free_left_; }
+    /// True if the first chunk's bitmap lines are there; else the commit writes them.
+    bool bitmap_written() const noexcept { return bitmap_written_; }
+    /// What the first chunk's word says now, apart from "bitmap is written".
+    uint64_t old_word() const noexcept {
+      return emptied_ == nullptr ? 0 : make_slab_word(emptied_->class_id()) & ~kBitmapWritten;
+    }
 
    private:
     friend class Heap;
     Heap& heap_;
     bool held_ = false;
     bool bitmap_written_ = false;
-    uint32_t chunk_ = 0;
     uint64_t free_left_ = 0;
+    FreeRun run_;
     Slab* emptied_ = nullptr;
   };
-  /// The chunks at the pool's end that hold nothing: free ones, and slabs without a unit that is allocated, reserved or
-  /// waiting to be reusable. Nobody is handed any of them while this lives. Given back unless drop() or forget() was
-  /// called. Nobody lets the pool grow or shrink meanwhile.
-  class Tail {
-   public:
-    explicit Tail(Heap& heap) noexcept : heap_(heap) {}
-    ~Tail() { heap_.give_back(*this); }
-    Tail(const Tail&) = delete;
-    Tail& operator=(const Tail&) = delete;
+  /// The mirror of the slab that the claimed chunks are to be; reserves what install() needs.
+  std::unique_ptr<Slab> prepare_install(const Claim& claim, uint32_t class_id);
 
-    /// Takes them, but leaves the first `keep_chunks` of the pool. corruption: a line on the way is damaged.
-    Status take(uint64_t keep_chunks) { return heap_.take_tail(*this, keep_chunks); }
-    /// Whether the pool lost them is not known: they stay with nobody.
-    void forget() noexcept {
-      chunks_.clear();
-      emptied_.clear();
-    }
-    /// What the pool keeps: so many zones, and so many chunks of the last of them.
-    uint64_t zone_count() const noexcept { return zone_count_; }
-    uint64_t chunks_in_last() const noexcept { return chunks_in_last_; }
+  // ---- growing, shrinking, loading ahead ----
 
-   private:
-    friend class Heap;
-    Heap& heap_;
-    uint64_t zone_count_ = 0, chunks_in_last_ = 0;
-    std::vector<uint32_t> chunks_;
-    std::vector<Slab*> emptied_;
-  };
-  /// After the layout lost these chunks. Never fails, never allocates.
-  void drop(Tail& tail) noexcept;
-
-  /// The mirror of the slab that `chunk` is to be; reserves what install() needs.
-  std::unique_ptr<Slab> prepare_install(uint32_t chunk, uint32_t class_id);
+  /// Makes chunks available that the layout has had since its size or its zones were last published. Any thread.
+  void extend() noexcept;
+  /// How many chunks at the end of the last zone are free. Reads the chunk table to its end. corruption.
+  Result<uint32_t> free_tail();
+  /// Takes the last `chunks` chunks of the last zone out of the free ones; false if they are not all free. Then either
+  /// the commit that makes the pool shorter, Layout::set_pool_bytes, Layout::drop_last_zone if nothing of the zone is
+  /// left, and tail_cut(); or give_tail(), which puts them back.
+  bool take_tail(uint32_t chunks) noexcept;
+  void give_tail(uint32_t chunks) noexcept;
+  void tail_cut() noexcept;
+  /// One bounded step of what would be read later: a piece of the chunk table, or one slab's bitmap. True if more is
+  /// left. For a background thread. corruption.
+  Result<bool> load_some();
 
   /// Reads the medium; quiescent callers only (info, check). corruption names the line.
   Result<HeapUsage> usage();
+
+  /// Words of the chunk table read under one hold of the mutex.
+  static constexpr uint32_t kScanChunks = 4096;
+  /// Bitmaps read by one reservation as long as a free chunk could become a slab instead.
+  static constexpr uint32_t kLoadsWhileFree = 8;
+  struct Work {
+    uint64_t words_read = 0;    // of the chunk table, by the cursor
+    uint64_t slabs_loaded = 0;  // bitmaps
+  };
+  /// What was read so far; tests assert it.
+  Work work() const noexcept {
+    return {words_read_.load(std::memory_order_relaxed), slabs_loaded_.load(std::memory_order_relaxed)};
+  }
 
  private:
   struct ClassSlabs {
     std::vector<Slab*> all;
     std::vector<Slab*> with_room;    // not active anywhere and not known to be full
-    std::vector<uint32_t> unloaded;  // chunks whose bitmap was not read yet
+    std::vector<uint32_t> unloaded;  // first chunks of slabs whose bitmap was not read when the cursor came by
+    size_t next_unloaded = 0;
+    bool has_unloaded() const noexcept { return next_unloaded != unloaded.size(); }
   };
 
-  Status take_tail(Tail& out, uint64_t keep_chunks);
-  Status walk_tail(Tail& out, uint64_t keep_chunks);
-  Status take_if_empty(uint32_t chunk, Tail& out, bool& empty);
-  void give_back(Tail& tail) noexcept;
-  void withdraw(Slab* slab) noexcept;
-  void restore(Slab* slab) noexcept;
-  Status claim_chunk(Claim& out);
-  void unclaim(const Claim& claim) noexcept;
-  void install(uint32_t chunk, std::unique_ptr<Slab> slab) noexcept;
-  Status ensure_table() {
-    if (table_loaded_.load(std::memory_order_acquire)) [[likely]]
-      return Code::ok;
-    return load_table();
-  }
-  Status load_table();
+  // heap_chunks.cpp: the cursor, free runs, extents
+  Status read_chunk(uint32_t chunk, ChunkUse& out) const;
+  Status read_chunk_in(uint64_t zone, uint32_t chunk, ChunkUse& out) const;
+  Status scan_step();  // mutex_ held
+  Status scan_chunk(uint64_t zone, uint64_t count, FreeRun& pending);
+  Status check_rest(uint64_t zone, uint32_t head, uint32_t chunks) const;
+  uint32_t known_chunks(uint32_t chunk) const noexcept;
+  bool scanned(uint32_t chunk) const noexcept;
+  void give_run(FreeRun run) noexcept;  // mutex_ held
+  void release_extent(const UnitRef& unit) noexcept;
+  Status locate_chunk(uint32_t chunk, uint32_t& head, ChunkUse& use) const;
+  Status locate_unloaded(uint64_t off, UnitRef& out, Slab*& slab);
+
+  // heap.cpp: slabs
   Slab* slab_at(uint32_t chunk) const noexcept {
     const std::atomic<Slab*>* entry = slab_of_chunk_.find(chunk);
     return entry == nullptr ? nullptr : entry->load(std::memory_order_acquire);
   }
-  Status read_chunk_word(uint32_t chunk, uint64_t& word) const;
-  Status note_chunk(uint64_t zone, uint64_t index, std::vector<uint32_t>& found);
-  Result<Slab*> load_slab(uint32_t chunk);  // mutex_ held; lists the slab if it has room; null if it is none
-  Status add_usage(uint32_t chunk, HeapUsage& usage) const;
-  void make_room(ClassSlabs& list);         // mutex_ held; so that what is noexcept never allocates
+  void set_slab_at(const FreeRun& run, Slab* slab) noexcept;
+  Status claim_chunks(Claim& out, uint32_t chunks);
+  Status claim_empty(Claim& out, uint32_t chunks, uint32_t lowest);
+  Status load_all();
+  void unclaim(const Claim& claim) noexcept;
+  void install(const Claim& claim, std::unique_ptr<Slab> slab) noexcept;
+  void slab_freed(const Claim& claim) noexcept;
+  Result<Slab*> load_slab(uint32_t head, const ChunkUse& use);  // mutex_ held; lists the slab if it has room
+  Status load_next(ClassSlabs& list);                           // mutex_ held
+  void make_room(ClassSlabs& list);  // mutex_ held; so that what is noexcept never allocates
   Status refill(Arena& arena, uint32_t class_id, UnitRef& out);
+  bool take_listed(ClassSlabs& list, Arena& arena, uint32_t class_id, UnitRef& out);
   void list_room(Slab* slab) noexcept;
+  Status add_usage(uint32_t chunk, const ChunkUse& use, HeapUsage& usage) const;
 
   pmem::Domain& domain_;
   const Layout& layout_;
@@ -185,14 +247,18 @@ class Heap {
   const LineLocks& locks_;
   SizeClasses classes_;
 
-  std::atomic<bool> table_loaded_{false};
+  std::atomic<bool> scanned_all_{false};  // no chunk is left to be read, as far as is known
+  std::atomic<uint64_t> words_read_{0}, slabs_loaded_{0};
   sync::Mutex mutex_;
   // guarded by mutex_, except slab_of_chunk_ which is read without
-  uint64_t next_zone_ = 0, next_index_ = 0;  // the first chunk whose word was not read yet
-  std::vector<uint32_t> free_chunks_;        // the next one to be handed out is the last
-  GrowingArray<std::atomic<Slab*>> slab_of_chunk_;
+  uint64_t next_zone_ = 0, next_index_ = 0;      // the cursor
+  FreeRuns runs_;
+  std::map<uint32_t, uint32_t> held_;            // extents located ahead of the cursor: first chunk, chunks
+  GrowingArray<std::atomic<Slab*>> slab_of_chunk_;  // all chunks of a slab lead to it
   std::vector<ClassSlabs> class_slabs_{kMaxClasses};
-  std::vector<std::unique_ptr<Slab>> slabs_;  // all ever made; freed with the heap
+  std::vector<std::unique_ptr<Slab>> slabs_;     // all ever made; freed with the heap
 };
+
+Status damaged_line(const char* what, uint64_t line_off);
 
 }  // namespace nacre::alloc

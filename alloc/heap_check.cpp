@@ -15,19 +15,8 @@ unsigned long long ull(uint64_t v) noexcept { return v; }
 }  // namespace
 
 HeapCheck::HeapCheck(Pool& pool) : pool_(pool) {
-  const Layout& layout = pool.layout();
-  zones_.resize(layout.zone_count());
-  for (uint64_t zone = 0; zone < zones_.size(); ++zone) {
-    zones_[zone].first = layout.zone(zone).chunk_frame;
-    zones_[zone].chunks.resize(layout.chunks_in(zone));
-    for (uint64_t i = 0; i < zones_[zone].chunks.size(); ++i) load_chunk(zones_[zone].first + i, zones_[zone].chunks[i]);
-  }
-}
-
-HeapCheck::Chunk* HeapCheck::chunk_at(uint64_t off) {
-  const uint32_t chunk = pool_.layout().chunk_of(off);
-  const uint64_t zone = chunk == kNoChunk ? zones_.size() : pool_.layout().zone_of(chunk);
-  return zone < zones_.size() ? &zones_[zone].chunks[chunk - zones_[zone].first] : nullptr;
+  zones_.resize(pool.layout().zone_count());
+  for (uint64_t zone = 0; zone < zones_.size(); ++zone) load_zone(zone);
 }
 
 void HeapCheck::problem(const char* format, ...) {
@@ -75,8 +64,8 @@ void HeapCheck::check_zone(uint64_t index) {
       check_line(place.bitmap_off + l * kLineBytes, pool_.salt(), "bitmap");
   }
   for (uint64_t i = count; i < zone.capacity && i % kLineWords != 0; ++i)
-    if (const ChunkPlace place = layout.place_in(zone, i); pool_.line(place.line_off)->words[place.word] != 0)
-      problem("chunk table: the word of chunk %llu, which is behind the pool's end, is not zero",
+    if (const ChunkPlace place = layout.place_in(zone, i); !chunk_word_free(pool_.line(place.line_off)->words[place.word]))
+      problem("chunk table: the word of chunk %llu, which is behind the pool's end, does not say free",
               ull(zone.chunk_frame + i));
 }
 
@@ -93,70 +82,101 @@ void HeapCheck::check_lanes() {
   }
 }
 
-void HeapCheck::load_chunk(uint64_t chunk, Chunk& c) {
-  const Layout& layout = pool_.layout();
-  const ChunkPlace place = layout.place_of(chunk);
-  const uint64_t word = pool_.line(place.line_off)->words[place.word];
-  const uint16_t class_id = chunk_word_class(word);
-  if (!chunk_word_free(word)) {
-    if (!chunk_word_clean(word) || chunk_word_state(word) != static_cast<uint8_t>(ChunkState::slab) ||
-        !chunk_word_bitmap(word) || class_id >= pool_.heap().classes().count() ||
-        pool_.heap().classes()[class_id].state == ClassState::absent) {
-      problem("chunk %llu: its table word %016llx names no known state or class", ull(chunk), ull(word));
-      return;
+void HeapCheck::load_zone(uint64_t index) {
+  ZoneChunks& zone = zones_[index];
+  zone.first = pool_.layout().zone(index).chunk_frame;
+  zone.chunks.resize(pool_.layout().chunks_in(index));
+  for (uint64_t i = 0, head = 0, end = 0; i < zone.chunks.size(); ++i) {
+    Chunk& c = zone.chunks[i];
+    load_chunk(zone.first + i, zone.chunks.size() - i, c);
+    if (i < end) {
+      if (c.use.state != ChunkState::free)
+        problem("chunk %llu belongs to the %llu chunks from %llu on, and its own table word says otherwise",
+                ull(zone.first + i), ull(end - head), ull(zone.first + head));
+      c.use.state = ChunkState::free;
+      c.back = static_cast<uint32_t>(i - head);
+    } else {
+      head = i;
+      end = i + c.use.chunks;
     }
-    c.slab = true;
-    c.class_id = class_id;
   }
-  if (chunk_word_bitmap(word)) load_bitmap(chunk, place.bitmap_off, c);
+}
+
+void HeapCheck::load_chunk(uint64_t chunk, uint64_t room, Chunk& c) {
+  const ChunkPlace place = pool_.layout().place_of(chunk);
+  const uint64_t word = pool_.line(place.line_off)->words[place.word];
+  if (!decode_chunk_word(word, pool_.heap().classes(), room, c.use)) {
+    problem("chunk %llu: its table word %016llx names no known state or class, or leads out of its zone", ull(chunk),
+            ull(word));
+    c = {};
+    c.damaged = true;
+    return;
+  }
+  c.allocated.resize(c.use.state == ChunkState::free ? 0 : ceil_div(unit_count(c.use), 64));
+  c.marked.resize(c.allocated.size());
+  if (c.use.bitmap_written) load_bitmap(chunk, place.bitmap_off, c);
+  if (c.use.state == ChunkState::extent) c.allocated[0] = 1;
+}
+
+uint64_t HeapCheck::unit_bytes(const ChunkUse& use) const noexcept {
+  return use.state == ChunkState::slab ? pool_.heap().classes()[use.class_id].unit_bytes
+                                       : use.chunks * uint64_t{pool_.layout().geometry.chunk_bytes};
+}
+
+uint64_t HeapCheck::unit_count(const ChunkUse& use) const noexcept {
+  return use.state == ChunkState::slab ? pool_.heap().classes()[use.class_id].units_per_slab : 1;
 }
 
 void HeapCheck::load_bitmap(uint64_t chunk, uint64_t bitmap_off, Chunk& c) {
-  const uint64_t units = c.slab ? pool_.heap().classes()[c.class_id].units_per_slab : 0;
-  c.allocated.resize(ceil_div(units, 64));
-  c.marked.resize(c.allocated.size());
+  const bool slab = c.use.state == ChunkState::slab;
+  const uint64_t units = slab ? unit_count(c.use) : 0;
   for (uint64_t w = 0; w < pool_.layout().bitmap_lines * kLineWords; ++w) {
     const uint64_t bits = pool_.line(bitmap_off + w / kLineWords * kLineBytes)->words[w % kLineWords];
     const uint64_t valid = w * 64 >= units ? 0 : units - w * 64 >= 64 ? ~uint64_t{0} : (uint64_t{1} << units % 64) - 1;
-    if ((bits & ~valid) != 0) {
-      if (c.slab)
-        problem("chunk %llu: bits of units that do not exist are set", ull(chunk));
-      else
-        problem("chunk %llu is free but its bitmap is not empty", ull(chunk));
-    }
-    if (w < c.allocated.size()) c.allocated[w] = bits & valid;
+    if ((bits & ~valid) != 0)
+      problem(slab ? "chunk %llu: bits of units that do not exist are set" : "chunk %llu is no slab but its bitmap is not "
+              "empty", ull(chunk));
+    if (slab && w < c.allocated.size()) c.allocated[w] = bits & valid;
   }
 }
 
-bool HeapCheck::mark(uint64_t off, uint64_t bytes, const char* what) {
+/// The chunk whose word speaks for `off`, or null.
+HeapCheck::Chunk* HeapCheck::head_at(uint64_t off, uint64_t& head_off) {
   const Layout& layout = pool_.layout();
-  Chunk* const found = chunk_at(off);
-  if (found == nullptr || !found->slab) {
-    problem("%s at offset %llu lies in no slab", what, ull(off));
+  const uint32_t chunk = layout.chunk_of(off);
+  const uint64_t zone = chunk == kNoChunk ? zones_.size() : layout.zone_of(chunk);
+  if (zone >= zones_.size()) return nullptr;
+  Chunk* c = &zones_[zone].chunks[chunk - zones_[zone].first];
+  head_off = layout.chunk_off(chunk - c->back);
+  return c - c->back;
+}
+
+bool HeapCheck::mark(uint64_t off, uint64_t bytes, const char* what) {
+  uint64_t head_off = 0;
+  Chunk* const c = head_at(off, head_off);
+  if (c == nullptr || c->use.state == ChunkState::free) {
+    problem("%s at offset %llu lies in no slab and no extent", what, ull(off));
     return false;
   }
-  Chunk& c = *found;
-  const SizeClass& size_class = pool_.heap().classes()[c.class_id];
-  const uint64_t in_chunk = off - layout.chunk_off(off >> layout.chunk_shift);
-  const uint64_t unit = in_chunk / size_class.unit_bytes;
-  if (in_chunk % size_class.unit_bytes != 0 || unit >= size_class.units_per_slab) {
+  const uint64_t size = unit_bytes(c->use), unit = (off - head_off) / size;
+  if ((off - head_off) % size != 0 || unit >= unit_count(c->use)) {
     problem("%s at offset %llu starts inside a unit", what, ull(off));
     return false;
   }
-  if (bytes > size_class.unit_bytes) {
-    problem("%s at offset %llu has %llu bytes in a unit of %u", what, ull(off), ull(bytes), size_class.unit_bytes);
+  if (bytes > size) {
+    problem("%s at offset %llu has %llu bytes in a unit of %llu", what, ull(off), ull(bytes), ull(size));
     return false;
   }
   const uint64_t mask = uint64_t{1} << unit % 64;
-  if ((c.allocated[unit / 64] & mask) == 0) {
+  if ((c->allocated[unit / 64] & mask) == 0) {
     problem("%s at offset %llu is reachable but its unit is free", what, ull(off));
     return false;
   }
-  if ((c.marked[unit / 64] & mask) != 0) {
+  if ((c->marked[unit / 64] & mask) != 0) {
     problem("%s at offset %llu is reachable from two places", what, ull(off));
     return false;
   }
-  c.marked[unit / 64] |= mask;
+  c->marked[unit / 64] |= mask;
   return true;
 }
 
@@ -177,26 +197,28 @@ void HeapCheck::finish() {
 void HeapCheck::sum_up(uint64_t chunk, const Chunk& c) {
   const Layout& layout = pool_.layout();
   HeapAccount& a = account_;
-  if (!c.slab) {
-    a.free_chunk_bytes += layout.geometry.chunk_bytes;
+  if (c.back != 0) return;  // summed up with its first chunk
+  const uint64_t run_bytes = c.use.chunks * uint64_t{layout.geometry.chunk_bytes};
+  if (c.use.state == ChunkState::free) {
+    a.free_chunk_bytes += run_bytes;
     return;
   }
-  const SizeClass& size_class = pool_.heap().classes()[c.class_id];
+  const uint64_t size = unit_bytes(c.use), count = unit_count(c.use);
   uint64_t live = 0;
   for (size_t w = 0; w < c.allocated.size(); ++w) {
     live += static_cast<uint64_t>(std::popcount(c.allocated[w]));
     for (uint64_t lost = c.allocated[w] & ~c.marked[w]; lost != 0; lost &= lost - 1) {
       const uint64_t unit = w * 64 + static_cast<uint64_t>(std::countr_zero(lost));
       ++a.leaked_units;
-      a.leaked_bytes += size_class.unit_bytes;
-      problem("unit at offset %llu (%u bytes) is allocated but reached from nowhere",
-              ull(layout.chunk_off(chunk) + unit * size_class.unit_bytes), size_class.unit_bytes);
+      a.leaked_bytes += size;
+      problem("unit at offset %llu (%llu bytes) is allocated but reached from nowhere",
+              ull(layout.chunk_off(chunk) + unit * size), ull(size));
     }
   }
   a.live_units += live;
-  a.live_bytes += live * size_class.unit_bytes;
-  a.free_unit_bytes += (size_class.units_per_slab - live) * size_class.unit_bytes;
-  a.slab_tail_bytes += layout.geometry.chunk_bytes - uint64_t{size_class.units_per_slab} * size_class.unit_bytes;
+  a.live_bytes += live * size;
+  a.free_unit_bytes += (count - live) * size;
+  a.slab_tail_bytes += run_bytes - count * size;
 }
 
 }  // namespace nacre::alloc

@@ -15,7 +15,7 @@ struct HeapAccount {
   uint64_t superblock_bytes = 0;  // superblocks, class table and zone table
   uint64_t lane_bytes = 0;        // with the alignment behind them
   uint64_t zone_meta_bytes = 0;
-  uint64_t live_bytes = 0;        // units that are allocated
+  uint64_t live_bytes = 0;        // units and extents that are allocated
   uint64_t free_unit_bytes = 0;   // units that are not
   uint64_t slab_tail_bytes = 0;   // too short for a unit
   uint64_t free_chunk_bytes = 0;
@@ -51,17 +51,21 @@ class HeapCheck {
 
  private:
   struct Chunk {
-    bool slab = false;
-    uint32_t class_id = 0;
-    std::vector<uint64_t> allocated;
+    ChunkUse use;           // free for all but the first chunk of a slab or extent
+    uint32_t back = 0;      // chunks from the first one of the slab or extent that it belongs to
+    bool damaged = false;   // its word makes no sense
+    std::vector<uint64_t> allocated;  // bits of a slab's units; one bit for an extent
     std::vector<uint64_t> marked;
   };
   void check_line(uint64_t off, Salt salt, const char* what);
   void check_lanes();
   void check_zone(uint64_t index);
-  void load_chunk(uint64_t chunk, Chunk& c);
+  void load_zone(uint64_t index);
+  void load_chunk(uint64_t chunk, uint64_t room, Chunk& c);
   void load_bitmap(uint64_t chunk, uint64_t bitmap_off, Chunk& c);
-  Chunk* chunk_at(uint64_t off);
+  Chunk* head_at(uint64_t off, uint64_t& head_off);
+  uint64_t unit_bytes(const ChunkUse& use) const noexcept;
+  uint64_t unit_count(const ChunkUse& use) const noexcept;
   void sum_up(uint64_t chunk, const Chunk& c);
 
   Pool& pool_;

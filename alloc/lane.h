@@ -94,8 +94,15 @@ struct alignas(64) Lane {
     UnitRef unit;
     bool lines;
   };
+  /// A word of the chunk table, apart from "bitmap is written", which stays unless `to` sets it.
+  struct ChunkWordChange {
+    uint64_t line_off;
+    uint32_t word;
+    uint64_t from, to;
+  };
   std::vector<UnitRef> allocated;
   std::vector<Freed> freed;
+  std::vector<ChunkWordChange> words;
   std::vector<std::byte> buffer;
 
   // statistics, of the holder, read by anybody

@@ -25,7 +25,7 @@ Pool::Pool(std::unique_ptr<pmem::Domain> domain, const Geometry& geometry, Salt 
       layout_(geometry, domain_->size_bytes()),
       salt_(salt),
       options_(options),
-      heap_(*domain_, layout_, salt, index_locks_),
+      heap_(*domain_, layout_, salt, slab_locks_),
       index_locks_(kIndexStripes),
       slab_locks_(kSlabStripes) {}
 

@@ -2,7 +2,8 @@
 // kMaxClasses. A class made for one exact record size wastes nothing.
 //
 // Defaults: 16-byte steps to 256 B, then about 12.5 % geometric steps, above 2 KiB as whole fractions of a chunk, so
-// that a slab has no tail.
+// that a slab has no tail, and above a chunk again in steps of 12.5 % to four chunks, in slabs of several chunks whose
+// tail is under 3 %.
 #pragma once
 
 #include <array>
@@ -22,6 +23,7 @@ struct SizeClass {
   uint32_t unit_bytes = 0;
   uint32_t align = kUnitAlign;
   ClassState state = ClassState::absent;
+  uint32_t slab_chunks = 1;
   uint32_t units_per_slab = 0;
 };
 
@@ -29,11 +31,12 @@ struct SizeClass {
 struct ClassSpec {
   uint32_t unit_bytes;
   uint32_t align = kUnitAlign;
+  uint64_t slab_bytes = 0;  ///< whole chunks, at most 255; 0: chosen, one chunk for units that fit one
 };
 
 /// The class words of a new pool: the defaults merged with `extra` (duplicates dropped), ascending by size.
-/// invalid_argument if a spec is not a multiple of its alignment, too small or larger than a chunk; limit if there
-/// are too many.
+/// invalid_argument if a spec is not a multiple of its alignment, too small or larger than its slab, or the slab is not
+/// whole chunks or has more units than a bitmap has bits; limit if there are too many.
 Result<std::vector<uint64_t>> default_class_words(const Geometry& geometry, std::span<const ClassSpec> extra);
 
 class SizeClasses {

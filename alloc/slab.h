@@ -15,9 +15,10 @@ namespace nacre::alloc {
 
 class Slab {
  public:
-  Slab(uint32_t chunk, uint16_t class_id, uint64_t chunk_off, uint64_t bitmap_off, uint32_t unit_bytes,
-       uint32_t unit_count)
+  Slab(uint32_t chunk, uint32_t chunk_count, uint16_t class_id, uint64_t chunk_off, uint64_t bitmap_off,
+       uint32_t unit_bytes, uint32_t unit_count)
       : chunk_(chunk),
+        chunk_count_(chunk_count),
         class_id_(class_id),
         unit_bytes_(unit_bytes),
         unit_count_(unit_count),
@@ -28,7 +29,8 @@ class Slab {
     for (uint32_t i = 0; i < words_; ++i) available_[i].store(0, std::memory_order_relaxed);
   }
 
-  uint32_t chunk() const noexcept { return chunk_; }
+  uint32_t chunk() const noexcept { return chunk_; }  // the first one
+  uint32_t chunk_count() const noexcept { return chunk_count_; }
   uint16_t class_id() const noexcept { return class_id_; }
   uint32_t unit_bytes() const noexcept { return unit_bytes_; }
   uint32_t unit_count() const noexcept { return unit_count_; }
@@ -83,6 +85,7 @@ class Slab {
 
  private:
   const uint32_t chunk_;
+  const uint32_t chunk_count_;
   const uint16_t class_id_;
   const uint32_t unit_bytes_;
   const uint32_t unit_count_;
@@ -94,11 +97,14 @@ class Slab {
   std::unique_ptr<std::atomic<uint64_t>[]> available_;
 };
 
-/// A unit that was reserved or is about to be freed.
+/// A unit that was reserved or is about to be freed: a unit of a slab, or a whole extent.
 struct UnitRef {
-  Slab* slab = nullptr;
-  uint32_t unit = 0;
-  uint64_t off() const noexcept { return slab->unit_off(unit); }
+  Slab* slab = nullptr;     // null: an extent
+  uint32_t unit = 0;        // of the slab; the first chunk of an extent
+  uint32_t chunks = 0;      // of an extent
+  uint64_t extent_off = 0;  // where it begins
+  bool is_extent() const noexcept { return slab == nullptr; }
+  uint64_t off() const noexcept { return slab != nullptr ? slab->unit_off(unit) : extent_off; }
 };
 
 }  // namespace nacre::alloc

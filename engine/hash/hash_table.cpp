@@ -6,6 +6,7 @@
 #include "engine/hash/segment_split.h"
 #include "engine/record.h"
 #include "engine/sites.h"
+#include "engine/write_record.h"
 
 namespace nacre::engine::hash {
 
@@ -174,8 +175,7 @@ Status HashTree::put(std::string_view key, std::string_view value) {
       uint64_t off;
       NACRE_TRY(commit.allocate(bytes, alloc::UnitUse::record, off));
       if (closed()) return Code::stopped;  // again: to reclaim space, allocate lets go of lane and pin for a moment
-      const uint32_t crc = store_record(pool_, off, RecordKind::pair, table_id_, key, value);  // 1. invisible
-      commit.flush_fresh(off, bytes, crc, site::kRecordFlush);                                 // 2. on its way
+      write_record(commit, pool_, off, table_id_, key, value, site::kRecordFlush);  // 1. invisible, 2. on its way
       commit.finish_fresh();
       Plan p;
       for (;;) {

@@ -287,14 +287,16 @@ TEST_CASE("more fresh ranges than a record names are too_large") {
 }
 
 TEST_CASE(
-    "what does not fit any class is too_large; a full pool is out_of_space and takes puts again after "
+    "what does not fit the largest zone is too_large; a full pool is out_of_space and takes puts again after "
     "removes") {
   AnchoredPool p(CommitForm::strict, formatted_image(64 * 1024));
   {
     Commit c(p.pool());
     REQUIRE(c.begin().ok());
     uint64_t off;
-    REQUIRE(c.allocate(4097, UnitUse::record, off) == Code::too_large);
+    REQUIRE(c.allocate(p->layout().chunk_count() * 4096 + 1, UnitUse::record, off) == Code::too_large);
+    REQUIRE(c.allocate(~uint64_t{0}, UnitUse::record, off) == Code::too_large);
+    REQUIRE(c.allocate(4 * 4096 + 1, UnitUse::lines, off) == Code::too_large);  // lines are never in extents
   }
   uint32_t word = 0;
   Status s;

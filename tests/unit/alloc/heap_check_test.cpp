@@ -151,7 +151,7 @@ TEST_CASE("chunk words that make no sense, and bits beyond a slab's units, are f
   reseal(p.pool(), l.chunk_line_off(last));
   REQUIRE(mentions(p.problems(100), "fails its check"));
   reseal(p.pool(), l.bitmap_line_off(last, 0));
-  REQUIRE(mentions(p.problems(100), "is free but its bitmap is not empty"));
+  REQUIRE(mentions(p.problems(100), "is no slab but its bitmap is not empty"));
 }
 
 TEST_CASE("at most 100 problems are kept, all are counted") {

@@ -35,9 +35,16 @@ TEST_CASE(
     for (uint32_t id = 0; id < classes.count(); ++id) {
       REQUIRE(sizes.insert(classes[id].unit_bytes).second);
       REQUIRE(classes[id].unit_bytes % 16 == 0);
-      REQUIRE(classes[id].units_per_slab == chunk / classes[id].unit_bytes);
+      const uint64_t slab_bytes = uint64_t{classes[id].slab_chunks} * chunk;
+      REQUIRE(classes[id].units_per_slab == slab_bytes / classes[id].unit_bytes);
+      if (classes[id].unit_bytes <= chunk)
+        REQUIRE(classes[id].slab_chunks == 1);
+      else
+        REQUIRE(slab_bytes % classes[id].unit_bytes * 100 < 3 * slab_bytes);
     }
-    REQUIRE(classes.largest_unit_bytes() == chunk);
+    REQUIRE(classes.largest_unit_bytes() > chunk * 7 / 2);
+    for (uint64_t bytes = chunk; bytes <= classes.largest_unit_bytes(); bytes += 16)
+      REQUIRE(classes[classes.class_for(bytes, kUnitAlign)].unit_bytes * 7 <= bytes * 8 + 1024);
     uint64_t bad = 0, worst_permille = 0;
     for (uint64_t bytes = 1; bytes <= chunk; ++bytes) {
       const uint32_t id = classes.class_for(bytes, kUnitAlign);
@@ -56,7 +63,7 @@ TEST_CASE(
     INFO("chunk of " << chunk);
     REQUIRE(bad == 0);
     REQUIRE(worst_permille <= 145);  // 21 parts of a chunk follow on 24: one part in seven
-    REQUIRE(classes.class_for(chunk + 1, kUnitAlign) == kMaxClasses);
+    REQUIRE(classes.class_for(4 * chunk + 1, kUnitAlign) == kMaxClasses);
     REQUIRE(classes.class_for(~uint64_t{0}, kUnitAlign) == kMaxClasses);
   }
 }
@@ -64,7 +71,7 @@ TEST_CASE(
 TEST_CASE("the fractions of a chunk leave no slab tail of a whole 16 bytes per unit") {
   const SizeClasses classes = load_defaults(Geometry{});
   for (uint32_t id = 0; id < classes.count(); ++id) {
-    if (classes[id].unit_bytes <= 2048) continue;
+    if (classes[id].unit_bytes <= 2048 || classes[id].unit_bytes > 256 * 1024) continue;
     REQUIRE(256 * 1024 - classes[id].units_per_slab * classes[id].unit_bytes <
             classes[id].units_per_slab * 16);
   }
@@ -77,9 +84,19 @@ TEST_CASE("further classes are merged: exact sizes, the strongest alignment, bad
   REQUIRE(classes[classes.class_for(1088, 64)].align == 64);
   REQUIRE(classes[classes.class_for(100, 64)].unit_bytes == 128);
   REQUIRE(classes[classes.class_for(100, 16)].unit_bytes == 112);
-  for (const ClassSpec bad : {ClassSpec{16}, ClassSpec{40}, ClassSpec{1u << 20}, ClassSpec{64, 48},
-                              ClassSpec{64, 8}, ClassSpec{8192, 8192}, ClassSpec{96, 64}})
+  for (const ClassSpec bad : {ClassSpec{16}, ClassSpec{40}, ClassSpec{1u << 31}, ClassSpec{64, 48},
+                              ClassSpec{64, 8}, ClassSpec{8192, 8192}, ClassSpec{96, 64},
+                              ClassSpec{1u << 20, 16, 3 << 18}, ClassSpec{64, 16, 1 << 20}, ClassSpec{64, 16, 1000},
+                              ClassSpec{1u << 20, 16, uint64_t{256} << 18}})
     REQUIRE(default_class_words(Geometry{}, {&bad, 1}).status() == Code::invalid_argument);
+  const ClassSpec large[] = {{1u << 20, 4096, 1 << 21}, {3u << 20}, {100000, 16, 3 << 18}};
+  const SizeClasses with_large = load_defaults(Geometry{}, large);
+  const auto found = [&](uint64_t bytes) { return with_large[with_large.class_for(bytes, kUnitAlign)]; };
+  REQUIRE(found(1u << 20).slab_chunks == 8);
+  REQUIRE(found(1u << 20).units_per_slab == 2);
+  REQUIRE(found(3u << 20).slab_chunks == 12);
+  REQUIRE(found(100000).unit_bytes == 100000);
+  REQUIRE(found(100000).units_per_slab == 7);
   std::vector<ClassSpec> many;
   for (uint32_t i = 1; i <= kMaxClasses; ++i) many.push_back({i * 16 + 4096});
   REQUIRE(default_class_words(Geometry{}, many).status() == Code::limit);
@@ -90,7 +107,8 @@ TEST_CASE("class words that describe no class are corruption") {
   SizeClasses classes;
   REQUIRE(classes.load(std::vector{good}, Geometry{}).ok());
   for (uint64_t word :
-       {make_class_word(static_cast<ClassState>(3), 1, 4, 64), make_class_word(ClassState::live, 2, 4, 64),
+       {make_class_word(static_cast<ClassState>(3), 1, 4, 64), make_class_word(ClassState::live, 0, 4, 64),
+        make_class_word(ClassState::live, 4, 4, 64), make_class_word(ClassState::live, 1, 4, (256u << 10) + 16),
         make_class_word(ClassState::live, 1, 3, 64), make_class_word(ClassState::live, 1, 13, 64),
         make_class_word(ClassState::live, 1, 4, 16), make_class_word(ClassState::live, 1, 4, 1u << 30),
         make_class_word(ClassState::live, 1, 6, 80), make_class_word(ClassState::live, 1, 4, 0),
@@ -99,7 +117,7 @@ TEST_CASE("class words that describe no class are corruption") {
 }
 
 TEST_CASE("a slab hands out each unit once, takes them back, and lets go of all or nothing") {
-  Slab slab(3, 1, 40960, 20480, 48, 85);
+  Slab slab(3, 1, 1, 40960, 20480, 48, 85);
   for (uint32_t u = 0; u < 85; ++u) slab.give(u);
   REQUIRE(slab.whole_available());
   std::set<uint32_t> taken;
