@@ -31,9 +31,7 @@ uint64_t Commit::extent_chunks(uint64_t bytes) const noexcept {
 }
 
 Status Commit::allocate_extent(uint64_t bytes, UnitRef& unit) {
-  Heap& heap = pool_.heap();
-  const uint64_t chunks = extent_chunks(bytes);
-  const uint64_t most = std::max(heap.largest_extent_chunks(), pool_.growth()->largest_run());
+  const uint64_t chunks = extent_chunks(bytes), most = pool_.largest_extent_chunks();
   if (chunks > most)
     return Status::error(Code::too_large, "%llu bytes: the largest zone of this pool has room for %llu", ull(bytes),
                          ull(most * pool_.layout().geometry.chunk_bytes));

@@ -48,7 +48,7 @@ Status plan_growth(const Layout& layout, uint64_t chunks, uint64_t step_bytes, u
   return Code::ok;
 }
 
-Growth::Growth(Pool& pool, const GrowOptions& options) noexcept
+Growth::Growth(Pool& pool, const GrowOptions& options)
     : pool_(pool),
       options_(options),
       max_bytes_(std::min({options.max_bytes == 0 ? kMaxPoolBytes : options.max_bytes,

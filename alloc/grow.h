@@ -55,7 +55,7 @@ uint64_t default_step_bytes(uint64_t pool_bytes) noexcept;
 class Growth {
  public:
   /// Nothing happens before the first call. The pool outlives it and is open for writing.
-  Growth(Pool& pool, const GrowOptions& options) noexcept;
+  Growth(Pool& pool, const GrowOptions& options);
   /// Ends the helper.
   ~Growth();
   Growth(const Growth&) = delete;

@@ -121,11 +121,13 @@ Status Heap::refill(Arena& arena, uint32_t class_id, UnitRef& out) {
       if (old->available_count() != 0 && !old->listed.exchange(true)) list.with_room.push_back(old);
     }
     if (take_listed(list, arena, class_id, out)) return Code::ok;
-    const bool could_make_one = runs_.longest() >= slab_chunks;
-    if (list.has_unloaded() && (loads < kLoadsWhileFree || !could_make_one)) {
+    // A few bitmaps, for freed units are better used than a new slab; then a free chunk, which costs less to find than
+    // the rest of the bitmaps; only then all of them.
+    const bool scanned_all = scanned_all_.load(std::memory_order_acquire);
+    if (list.has_unloaded() && (loads < kLoadsWhileFree || (scanned_all && runs_.longest() < slab_chunks))) {
       NACRE_TRY(load_next(list));  // lists it if it has room
       ++loads;
-    } else if (could_make_one || scanned_all_.load(std::memory_order_acquire)) {
+    } else if (runs_.longest() >= slab_chunks || scanned_all) {
       return Code::not_found;
     } else {
       NACRE_TRY(scan_step());

@@ -4,6 +4,7 @@
 // Heap::mutex_. Nobody blocks on advance_mutex_ while holding a lane or a pin of an older epoch.
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <memory>
 #include <span>
@@ -67,6 +68,10 @@ class Pool {
   Growth::Stats growth_stats() const noexcept { return growth_ == nullptr ? Growth::Stats{} : growth_->stats(); }
   /// The bound that was stored when the pool was made; 0: none.
   uint64_t stored_max_bytes() const noexcept { return line(roots_off_)->words[kMaxBytesWord]; }
+  /// Chunks of the largest extent that this pool could ever hold, now or after growing.
+  uint64_t largest_extent_chunks() const noexcept {
+    return std::max(heap_.largest_extent_chunks(), growth_ == nullptr ? 0 : growth_->largest_run());
+  }
   /// As Growth::shrink.
   Status shrink();
 

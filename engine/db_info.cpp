@@ -75,6 +75,8 @@ Result<std::vector<Figure>> Db::info() {
   f.add("lane_cells", layout.geometry.lane_cells);
   f.add("segment_bytes", impl_->shape.segment_bytes());
   f.add("largest_unit_bytes", pool.heap().classes().largest_unit_bytes());
+  f.add("largest_record_bytes", pool.largest_extent_chunks() * layout.geometry.chunk_bytes);
+  f.add("zones", layout.zone_count());
   f.add("metadata_bytes", layout.zones_off + layout.zone_meta_bytes());
   alloc::HeapUsage usage;
   {
@@ -87,6 +89,8 @@ Result<std::vector<Figure>> Db::info() {
   uint64_t live_bytes = 0;
   for (const auto& c : usage.classes) live_bytes += c.allocated * c.unit_bytes;
   f.add("live_unit_bytes", live_bytes);
+  f.add("extents", usage.extents);
+  f.add("extent_bytes", usage.extent_chunks * layout.geometry.chunk_bytes);
   for (const auto& c : usage.classes) {
     if (c.slabs == 0) continue;
     const std::string name = "class." + std::to_string(c.unit_bytes);

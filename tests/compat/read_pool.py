@@ -19,7 +19,7 @@ import struct
 import sys
 
 LINE, PAGE, WORDS = 64, 4096, 7
-CLASS_TABLE, LANES = 2 * PAGE, 3 * PAGE
+CLASS_TABLE, ZONE_TABLE, LANES = 2 * PAGE, 3 * PAGE, 4 * PAGE
 MAGIC = 0x317665726361_4E89
 SEQ_MASK = (1 << 48) - 1
 BUSY = 1 << 63
@@ -79,13 +79,13 @@ class Pool:
     def __init__(self, image):
         self.image = image
         self.read_superblock()
-        self.lay_out(len(image))
+        self.lane_bytes = (1 + self.lane_cells) * LINE
         self.recover()
         roots = self.one_good([(copy + 2 * LINE, self.salt) for copy in (0, PAGE)], "roots")
         self.pool_bytes, self.state, self.catalogue = roots[:3]
         if self.pool_bytes > len(image):
             raise Damaged(f"the pool has {self.pool_bytes} bytes, its file {len(image)}")
-        self.lay_out(self.pool_bytes)
+        self.read_zones()
         self.read_classes()
 
     # ---- bytes ----
@@ -124,40 +124,44 @@ class Pool:
         self.identity = lo, hi
         self.salt = crc_u64(crc_u64(0x6E616372, lo), hi)
         geometry = self.one_good([(LINE, 0), (PAGE + LINE, 0)], "geometry")
-        self.chunk_bytes, self.zone_chunks = geometry[0] & 0xFFFFFFFF, geometry[0] >> 32
+        self.chunk_bytes = geometry[0]
         self.lane_count, self.lane_cells = geometry[1] & 0xFFFFFFFF, geometry[1] >> 32
         client = geometry[2]
         self.segment_lines, self.dir_bits = client & 0xFFFF, client >> 16 & 0xFF
         self.tag_skip, self.stash_lines = client >> 24 & 0xFF, client >> 32 & 0xFF
-        if self.chunk_bytes == 0 or self.zone_chunks == 0 or self.segment_lines == 0:
+        if self.chunk_bytes == 0 or self.chunk_bytes & (self.chunk_bytes - 1) or self.segment_lines == 0:
             raise Damaged("the geometry makes no sense")
         self.home_lines = self.segment_lines - 1 - self.stash_lines
         self.dir_lines = -(-(1 << self.dir_bits) // WORDS)
         self.catalogue_lines = max(4, self.dir_lines)
 
-    def lay_out(self, pool_bytes):
-        up = lambda n: -(-n // PAGE) * PAGE
-        self.lane_bytes = (1 + self.lane_cells) * LINE
-        self.zones_off = up(LANES + self.lane_count * self.lane_bytes)
+    # ---- zones and chunks: a chunk is named by its offset divided by chunk_bytes ----
+
+    def read_zones(self):
+        """self.zones: (first metadata byte, first chunk, capacity, chunks that exist) of each zone."""
+        frames = self.pool_bytes // self.chunk_bytes
+        align = max(PAGE, self.chunk_bytes)
+        frame = -(-(LANES + self.lane_count * self.lane_bytes) // align) * align // self.chunk_bytes
         self.bitmap_lines = -(-(self.chunk_bytes // 32) // 448)
-        self.chunk_table_lines = -(-self.zone_chunks // WORDS)
-        self.zone_meta = up((self.chunk_table_lines + self.zone_chunks * self.bitmap_lines) * LINE)
-        self.zone_bytes = self.zone_meta + self.zone_chunks * self.chunk_bytes
-        full, rest = divmod(max(0, pool_bytes - self.zones_off), self.zone_bytes)
-        self.chunk_count = full * self.zone_chunks + max(0, rest - self.zone_meta) // self.chunk_bytes
+        self.zones, ended = [], False
+        for off in range(ZONE_TABLE, ZONE_TABLE + PAGE, LINE):
+            for capacity in self.line(off):
+                if capacity and ended:
+                    raise Damaged("the zone table goes on behind an empty word")
+                if ended := capacity == 0:
+                    continue
+                meta_bytes = (-(-capacity // WORDS) + capacity * self.bitmap_lines) * LINE
+                first = frame + -(-meta_bytes // self.chunk_bytes)
+                self.zones.append((frame * self.chunk_bytes, first, capacity, max(0, min(capacity, frames - first))))
+                frame = first + capacity
+        if not self.zones or frames < self.zones[-1][1]:
+            raise Damaged("the zones do not fit the pool")
 
-    def zone_off(self, chunk):
-        return self.zones_off + chunk // self.zone_chunks * self.zone_bytes
-
-    def chunk_off(self, chunk):
-        return self.zone_off(chunk) + self.zone_meta + chunk % self.zone_chunks * self.chunk_bytes
-
-    def chunk_of(self, off):
-        zone, in_zone = divmod(off - self.zones_off, self.zone_bytes)
-        chunk = zone * self.zone_chunks + (in_zone - self.zone_meta) // self.chunk_bytes
-        if off < self.zones_off or in_zone < self.zone_meta or chunk >= self.chunk_count:
-            raise Damaged(f"offset {off} lies in no chunk")
-        return chunk
+    def zone_of(self, chunk):
+        for zone in self.zones:
+            if zone[1] <= chunk < zone[1] + zone[3]:
+                return zone
+        raise Damaged(f"frame {chunk} is no chunk")
 
     # ---- the log ----
 
@@ -253,38 +257,53 @@ class Pool:
     def read_classes(self):
         self.classes = []
         for off in range(CLASS_TABLE, CLASS_TABLE + PAGE, LINE):
-            self.classes += [word & 0xFFFFFFFF for word in self.line(off)]
+            self.classes += [(word & 0xFFFFFFFF, word >> 40 & 0xFF) for word in self.line(off)]
 
     def chunk_word(self, chunk):
-        in_zone = chunk % self.zone_chunks
-        return self.line(self.zone_off(chunk) + in_zone // WORDS * LINE)[in_zone % WORDS]
+        meta, first, _, _ = self.zone_of(chunk)
+        return self.line(meta + (chunk - first) // WORDS * LINE)[(chunk - first) % WORDS]
 
     def bitmap(self, chunk):
         """All bits of a chunk's bitmap as one number: unit u is bit u."""
-        in_zone, bits = chunk % self.zone_chunks, 0
+        (meta, first, capacity, _), bits = self.zone_of(chunk), 0
         for i in range(self.bitmap_lines):
-            off = self.zone_off(chunk) + (self.chunk_table_lines + in_zone * self.bitmap_lines + i) * LINE
+            off = meta + (-(-capacity // WORDS) + (chunk - first) * self.bitmap_lines + i) * LINE
             for w, word in enumerate(self.line(off)):
                 bits |= word << (i * WORDS + w) * 64
         return bits
 
     def allocated_units(self):
-        """The offset and size of every unit whose bit is set."""
+        """The offset and size of every unit whose bit is set, and of every extent."""
         units = {}
-        for chunk in range(self.chunk_count):
-            word, bits = self.chunk_word(chunk), self.bitmap(chunk)
-            if word >> 56 == 0:
-                if word or bits:
-                    raise Damaged(f"chunk {chunk} is free but not empty")
-                continue
-            unit_bytes = self.classes[word & 0xFFFF]
-            if word >> 56 != 1 or unit_bytes == 0 or bits >> self.chunk_bytes // unit_bytes:
-                raise Damaged(f"chunk {chunk}: its word {word:016x} or its bitmap makes no sense")
-            while bits:
-                unit = (bits & -bits).bit_length() - 1
-                units[self.chunk_off(chunk) + unit * unit_bytes] = unit_bytes
-                bits &= bits - 1
+        for _, first, _, count in self.zones:
+            chunk = first
+            while chunk < first + count:
+                chunk += self.read_run(chunk, first + count - chunk, units)
         return units
+
+    def read_run(self, chunk, room, units):
+        """The chunks that the word of `chunk` speaks for; its units go into `units`."""
+        word = self.chunk_word(chunk)
+        state, written, low = word >> 56, word >> 55 & 1, word & 0xFFFFFFFF
+        bits = self.bitmap(chunk) if written else 0
+        bad = Damaged(f"chunk {chunk}: its word {word:016x} or its bitmap makes no sense")
+        if word >> 32 & 0x7FFFFF or (state != 1 and bits) or (state == 0 and low):
+            raise bad
+        if state == 0:
+            return 1
+        unit_bytes, chunks = self.classes[low] if state == 1 and low < len(self.classes) else (0, low)
+        if state > 2 or not 1 <= chunks <= room or any(self.chunk_word(chunk + i) >> 56 for i in range(1, chunks)):
+            raise bad
+        if state == 2:
+            units[chunk * self.chunk_bytes] = chunks * self.chunk_bytes
+            return chunks
+        if not written or unit_bytes == 0 or bits >> chunks * self.chunk_bytes // unit_bytes:
+            raise bad
+        while bits:
+            unit = (bits & -bits).bit_length() - 1
+            units[chunk * self.chunk_bytes + unit * unit_bytes] = unit_bytes
+            bits &= bits - 1
+        return chunks
 
     # ---- records, catalogue, directory, segments ----
 

@@ -114,6 +114,18 @@ def overwrites_deletes_tables_and_bytes_of_every_kind(folder):
 
 
 @test
+def extents_and_slabs_of_several_chunks(folder):
+    pool = folder / "pool"
+    nacre("create", pool, "--size", "12MiB")
+    large = {b"large %d" % i: bytes([i]) * size for i, size in enumerate((65520, 65521, 73000, 74000, 150000, 400000, 9))}
+    load(pool, large)
+    load(pool, {b"large 1": b"small now", b"large 6": b"l" * 300000})
+    nacre("del", pool, "large 5")
+    assert must_agree(pool) == 6
+    assert reader("--check", pool).startswith(b"keys 6, ")
+
+
+@test
 def a_pool_whose_writer_was_killed_is_recovered_without_being_changed(folder):
     pool, acks = folder / "pool", folder / "acks"
     nacre("create", pool, "--size", "8MiB")

@@ -292,6 +292,18 @@ std::vector<Directed> directed() {
       {"growth, kill, growth, crash, shrink, crash",
        large(1, 9) + "|;put:0:10:3900:1;!kill;put:0:11:3900:2;!crash:3;del:0:10;del:0:11;shrink;!crash:4;put:0:12:3900:3",
        ",max=131072"},
+      {"values grow to extents and shrink again",
+       fill(0, 3) + "|;put:0:1:900:1;put:0:1:3000:2;put:0:1:8:3;put:0:1:9000:4;put:0:2:5000:5;del:0:1;epoch;epoch;"
+                    "put:0:3:7000:6",
+       ",chunk=1024"},
+      {"extents of a table that is cleared", fill(0, 3) + "put:0:5:3000:1;put:0:6:5000:2;|;clear:0;put:0:7:9000:3",
+       ",chunk=1024"},
+      {"a full pool of extents",
+       "|;put:0:1:9000:1;put:0:2:9000:2;put:0:3:9000:3;put:0:4:9000:4;put:0:5:2000:5;del:0:2;put:0:6:9000:6;"
+       "put:0:1:20000:7;put:0:1:3000:8",
+       ",chunk=1024"},
+      {"kill with extents", fill(0, 3) + "|;put:0:1:3000:1;!kill;put:0:1:5000:2;!crash:5;put:0:1:8:3;!kill;del:0:1",
+       ",chunk=1024"},
       {"kill, recover, go on, crash", fill(0, 16) +
                                           "|;put:0:16:8:1;!kill;put:0:17:8:2;put:0:18:8:3;!kill;put:0:19:8:4;"
                                           "!crash:3;put:0:20:8:5;put:0:21:8:6"},

@@ -467,16 +467,37 @@ const std::vector<Directed>& directed() {
       {"shrink, kill, growth",
        full + "put:11:4000:12;del:11;del:10;|;shrink;!kill;put:10:4000:14;put:11:4000:13;shrink;!crash:7;put:12:24:1",
        ",max=131072"},
+      {"extents come, change size and go",
+       "put:0:24:1;|;put:0:1000:2;put:0:9000:3;put:0:24:4;put:0:5000:5;epoch;epoch;put:0:2000:6;del:0", ",chunk=1024"},
+      {"chunks of a freed extent become another extent, in two lanes",
+       "put:6:24:1;lane:1;put:0:6000:2;lane:0;put:0:5100:3;epoch;epoch;|;lane:1;put:1:6000:5;lane:0;put:0:9000:6",
+       ",chunk=1024"},
+      {"chunks of a freed extent become a slab, of lines and of records",
+       "put:0:6000:1;del:0;epoch;epoch;|;put:1:500:2;put:7:24:3;put:14:200:5;put:2:24:4", ",chunk=1024"},
+      {"an empty slab becomes an extent when the pool is full",
+       "put:0:1000:1;put:1:700:2;put:2:24000:3;del:1;epoch;epoch;|;put:3:9000:5;put:4:9000:6;put:5:3000:7;del:2;"
+       "put:6:24000:9",
+       ",chunk=1024"},
+      {"slabs of several chunks", "put:0:24:1;|;put:0:1100:2;put:1:1100:3;put:2:1100:5;del:1;put:1:1150:6;!reopen;del:0;put:0:1100:7",
+       ",chunk=1024,size=98304"},
+      {"a slab of several chunks becomes free when the pool is full",
+       "put:0:1100:1;del:0;epoch;epoch;|;put:1:30000:2;put:2:30000:3;put:3:9000:5;put:4:9000:6", ",chunk=1024,size=98304"},
+      {"out of space between extents",
+       "put:0:9000:1;put:1:9000:2;put:2:9000:3;put:3:4000:5;|;put:4:9000:6;del:1;put:4:12000:7;put:4:9000:9;del:0;"
+       "put:5:12000:10",
+       ",chunk=1024,size=65536"},
+      {"kill with extents, recover, go on, crash",
+       "put:0:1000:1;|;put:0:5000:2;!kill;put:0:2000:3;!kill;put:1:6000:5;!crash:3;put:0:7000:6;del:1", ",chunk=1024"},
       {"kill, recover, go on, crash",
        "put:0:24:1;|;put:0:24:2;!kill;put:0:24:3;!kill;put:1:24:4;!crash:3;put:0:24:5"},
   };
   return runs;
 }
 
-std::string random_op(Random& random) {
+std::string random_op(Random& random, bool large) {
   const std::string key = std::to_string(random.below(10));
-  static const char* const sizes[] = {"24", "40", "64", "100", "400"};
-  const std::string size = sizes[random.below(5)], seed = std::to_string(random.below(1000));
+  static const char* const sizes[] = {"24", "40", "64", "100", "400", "24", "700", "1100", "2500", "6000"};
+  const std::string size = sizes[random.below(large ? 10 : 5)], seed = std::to_string(random.below(1000));
   const std::string node = std::to_string(random.below(2));
   switch (random.below(16)) {
     case 0:
@@ -515,10 +536,18 @@ std::string random_growing_op(Random& random) {
     case 3:
       return "del:" + key;
     case 4:
-      return random_op(random);
+      return random_op(random, false);
     default:
       return "put:" + key + ":4000:" + std::to_string(random.below(1000));
   }
+}
+
+// Chunks of 1 KiB: records are units of slabs, or extents of one chunk or of several.
+const std::vector<std::string>& large_alphabet() {
+  static const std::vector<std::string> ops = {"put:0:24:1", "put:0:1000:2", "put:0:2500:3", "put:0:6000:5",
+                                               "put:0:2500:6:8:4000:7", "del:0", "del:0:1", "drop:0",
+                                               "epoch", "retire", "lane:1", "!reopen", "!kill", "!crash:11"};
+  return ops;
 }
 
 std::vector<Workload> pool_workloads() {
@@ -536,10 +565,19 @@ std::vector<Workload> pool_workloads() {
                        form,
                        {"put:0:24:9:1:24:8", "|", first, second},
                        false});
-    for (uint64_t seed = 1; seed <= 10; ++seed) {
+    for (const std::string& first : large_alphabet())
+      for (const std::string& second : large_alphabet())
+        all.push_back({form.substr(5) + ": extents, " + first + ", " + second,
+                       "pool",
+                       form + ",chunk=1024",
+                       {"put:0:5000:9:1:700:8:2:24:7", "|", first, second},
+                       false});
+    for (uint64_t seed = 1; seed <= 16; ++seed) {
       Random random{seed};
-      Workload workload{form.substr(5) + ": random " + std::to_string(seed), "pool", form, {}, false};
-      for (int i = 0; i < 60; ++i) workload.ops.push_back(random_op(random));
+      const bool large = seed > 10;
+      Workload workload{form.substr(5) + ": random " + std::to_string(seed), "pool",
+                        form + (large ? ",chunk=1024" : ""), {}, false};
+      for (int i = 0; i < 60; ++i) workload.ops.push_back(random_op(random, large));
       all.push_back(std::move(workload));
     }
     for (uint64_t seed = 1; seed <= 6; ++seed) {

@@ -105,12 +105,12 @@ TEST_CASE("keys and values of 0, 1, 100, and 100 KiB, each with each, overwritte
   REQUIRE(unsound(*db, 0).empty());
 }
 
-TEST_CASE("a pair beyond the largest unit, or a key beyond 16 MiB, is too_large and the pool is unchanged") {
+TEST_CASE("a pair beyond the largest zone, or a key beyond 16 MiB, is too_large and the pool is unchanged") {
   const ImagePtr image = make_image(4 << 20);
   const auto db = make_db(image);
   const auto table = db->default_table();
   REQUIRE(table->put("a", "1").ok());
-  const uint64_t largest = figure(db->info(), "largest_unit_bytes");
+  const uint64_t largest = figure(db->info(), "largest_record_bytes");
   const ImagePtr before = image->clone();
   REQUIRE(table->put("a", std::string(largest, 'x')) == Code::too_large);
   REQUIRE(table->put("b", std::string(largest - 16, 'x')) == Code::too_large);
@@ -118,7 +118,8 @@ TEST_CASE("a pair beyond the largest unit, or a key beyond 16 MiB, is too_large 
   REQUIRE(table->put(std::string(1 << 24, 'k'), "") == Code::too_large);
   REQUIRE(image->same_as(*before));
   REQUIRE(value_of(*table, "a") == "1");
-  REQUIRE(table->put("b", std::string(largest - 17, 'x')).ok());
+  REQUIRE(table->put("b", std::string(largest - 17, 'x')) == Code::out_of_space);  // not all of the zone is free
+  REQUIRE(table->put("b", std::string(largest / 2, 'x')).ok());
   REQUIRE(table->get(std::string(1 << 24, 'k'), [](std::string_view) {}) == Code::not_found);
   REQUIRE(table->remove(std::string(1 << 24, 'k')) == Code::not_found);
   REQUIRE(unsound(*db, 2).empty());
