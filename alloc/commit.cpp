@@ -70,7 +70,10 @@ Status Commit::allocate(uint64_t bytes, UnitUse use, uint64_t& off) {
                          static_cast<unsigned long long>(pool_.heap().classes().largest_unit_bytes()));
   lane_->allocated.reserve(lane_->allocated.size() + 1);
   UnitRef unit;
-  NACRE_TRY(extent ? allocate_extent(bytes, unit) : allocate_unit(class_id, unit));
+  Status s = extent ? allocate_extent(bytes, unit) : allocate_unit(class_id, unit);
+  if (s.code() == Code::out_of_space && !extent && pool_.heap().classes()[class_id].slab_chunks > 1)
+    s = allocate_extent(bytes, unit);  // there may be room for one record if not for a slab of them
+  NACRE_TRY(s);
   lane_->allocated.push_back(unit);
   off = unit.off();
   return Code::ok;
@@ -166,7 +169,7 @@ class Commit::Inner {
 Status Commit::make_slab(uint32_t class_id) {
   Heap& heap = pool_.heap();
   Heap::Claim claim(heap);
-  NACRE_TRY(claim.take(heap.classes()[class_id].slab_chunks));
+  NACRE_TRY(claim_for_slab(claim, heap.classes()[class_id].slab_chunks));
   std::unique_ptr<Slab> slab = heap.prepare_install(claim, class_id);
   pool_.growth()->chunk_taken(claim.chunk(), claim.chunk_count(), claim.free_left());
   Inner inner(*this);

@@ -109,6 +109,7 @@ class Commit {
   Status allocate_unit(uint32_t class_id, UnitRef& unit);
   Status make_slab(uint32_t class_id);
   Status free_empty_slab(uint32_t lowest);
+  Status claim_for_slab(Heap::Claim& claim, uint32_t chunks);
   bool prefers_extent(uint64_t bytes, UnitUse use, uint32_t class_id) const noexcept;
   uint64_t extent_chunks(uint64_t bytes) const noexcept;
   Status allocate_extent(uint64_t bytes, UnitRef& unit);

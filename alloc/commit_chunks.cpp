@@ -65,6 +65,18 @@ Status Commit::empty_slabs_for(uint32_t chunks, UnitRef& unit) {
   }
 }
 
+// An empty slab of another length has to become free chunks first.
+Status Commit::claim_for_slab(Heap::Claim& claim, uint32_t chunks) {
+  for (;;) {
+    Status s = claim.take(chunks);
+    if (s.code() != Code::out_of_space) return s;
+    const Status emptied = free_empty_slab(0);
+    if (emptied.ok()) continue;
+    if (emptied.code() != Code::not_found) return emptied;
+    return claim.take(chunks);  // once more, for its words
+  }
+}
+
 // ---- under the locks ----
 
 // What is to become of the words. Nothing is looked at yet: their lines are not locked.

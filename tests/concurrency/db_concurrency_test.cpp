@@ -315,3 +315,39 @@ TEST_CASE("the first count after a crash is exact though threads write meanwhile
     REQUIRE(count_of(*table) == 300 + kThreads * 60);
   }
 }
+
+TEST_CASE("values of all sizes by four threads: slabs, slabs of several chunks and extents change hands, and none is shared") {
+  for (const bool one_fence : {false, true}) {
+    const auto db = make_db(make_image(48 << 20), {.one_fence = one_fence});
+    const auto table = db->default_table();
+    std::atomic<uint64_t> bad{0}, put{0}, full{0};
+    const auto work = [&](uint64_t number) {
+      Random random(number);
+      for (int i = 0; i < 150; ++i) {
+        const std::string key = "key" + std::to_string(random.below(24));
+        const auto letter = static_cast<char>('a' + random.below(26));
+        const uint64_t bytes = 1 + random.below(uint64_t{1} << (4 + random.below(18)));
+        switch (random.below(4)) {
+          case 0:
+            if (const Status s = table->remove(key); !s.ok() && s != Code::not_found) ++bad;
+            break;
+          case 1:
+            if (const Status s = table->get(key, [&](std::string_view v) { bad += v.find_first_not_of(v[0]) != v.npos; });
+                !s.ok() && s != Code::not_found)
+              ++bad;
+            break;
+          default: {
+            const Status s = table->put(key, std::string(bytes, letter));
+            ++(s.ok() ? put : s == Code::out_of_space ? full : bad);
+          }
+        }
+      }
+    };
+    std::vector<std::thread> threads;
+    for (uint64_t t = 1; t <= 4; ++t) threads.emplace_back(work, t);
+    for (std::thread& t : threads) t.join();
+    REQUIRE(bad == 0);
+    REQUIRE(put > 100);
+    REQUIRE(unsound(*db).empty());
+  }
+}

@@ -272,6 +272,21 @@ TEST_CASE("a slab of several chunks that would be much of a small pool is not ma
   REQUIRE(chunk_word_of(p.pool(), chunk_at(p, 0)) == make_extent_word(2));
 }
 
+TEST_CASE("an empty slab of several chunks serves small records when the pool is full") {
+  AnchoredPool p(CommitForm::strict, formatted_image(96 * 1024, tiny_chunks()));
+  REQUIRE(p.put(0, 1150, 1).ok());
+  const uint64_t slab = p.slot(0) / 1024;
+  REQUIRE(chunk_word_is_slab(chunk_word_of(p.pool(), slab)));
+  REQUIRE(p.remove(0).ok());
+  p->reclaim();
+  UnitRef unit;
+  while (p->heap().reserve_extent(1, unit).ok()) continue;  // nothing else is left
+  for (uint32_t w = 0; w < 7; ++w) REQUIRE(p.put(w, 100 * (w + 1), 1).ok());
+  REQUIRE_FALSE(chunk_word_of(p.pool(), slab) == 0);
+  REQUIRE(problems_of(p).empty());
+  REQUIRE(p.put(0, 3000, 1) == Code::out_of_space);
+}
+
 TEST_CASE("the free tail is found, taken out, given back, and cut off and grown again") {
   AnchoredPool p(CommitForm::strict, formatted_image(256 * 1024));
   REQUIRE(p.put(0, 100, 1).ok());
