@@ -106,15 +106,27 @@ Status Commit::allocate_unit(uint32_t class_id, UnitRef& unit) {
   Heap& heap = pool_.heap();
   Status s = heap.reserve(lane_->arena, class_id, unit);
   if (s.code() != Code::not_found) return s;
-  s = make_slab(class_id);
-  if (s.ok()) s = heap.reserve(lane_->arena, class_id, unit);
-  if (s.code() != Code::out_of_space && s.code() != Code::not_found) return s;
-  s = heap.reserve_anywhere(class_id, unit);
-  if (s.code() != Code::not_found) return s;
+  for (;;) {
+    const uint64_t seen_bytes = pool_.layout().pool_bytes();
+    s = make_slab(class_id);
+    if (s.ok()) {
+      s = heap.reserve(lane_->arena, class_id, unit);
+      if (s.code() != Code::not_found) return s;
+      continue;  // other threads were faster
+    }
+    if (s.code() != Code::out_of_space) return s;
+    s = heap.reserve_anywhere(class_id, unit);
+    if (s.code() != Code::not_found) return s;
+    s = grow(heap.classes()[class_id].slab_chunks, seen_bytes);
+    if (!s.ok()) break;
+  }
+  if (s.code() != Code::out_of_space) return s;
   NACRE_TRY(repin_and_reclaim());
   s = heap.reserve_anywhere(class_id, unit);
   if (s.code() != Code::not_found) return s;
-  NACRE_TRY(make_slab(class_id));  // a class may have become empty; else this is the out_of_space to report
+  s = make_slab(class_id);  // a class may have become empty
+  if (s.code() == Code::out_of_space) return pool_.growth()->refusal(0);
+  if (!s.ok()) return s;
   return heap.reserve(lane_->arena, class_id, unit);
 }
 
@@ -186,6 +198,7 @@ Status Commit::make_slab(uint32_t class_id) {
   Heap::Claim claim(heap);
   NACRE_TRY(claim_for_slab(claim, heap.classes()[class_id].slab_chunks));
   std::unique_ptr<Slab> slab = heap.prepare_install(claim, class_id);
+  pool_.growth()->chunk_taken(claim.chunk(), claim.chunk_count(), claim.free_left());
   Inner inner(*this);
   const ChunkPlace place = pool_.layout().place_of(claim.chunk());
   if (!claim.bitmap_written()) inner.write_bitmap(place);
@@ -217,8 +230,10 @@ Status Commit::free_empty_slabs(uint32_t lowest, uint64_t& freed) {
   return s.code() == Code::not_found ? Status() : s;
 }
 
-Status Commit::repin_and_reclaim() {
-  if (pool_.epochs().depth() > 1) return Code::ok;  // inside a caller's own pin: what it freed cannot come back yet
+// Runs `work`, which may wait and commit, while this commit holds neither lane nor pin. Its status, or that of the pin
+// that is taken again.
+template <class Work>
+Status Commit::without_lane(Work&& work) {
   // The scratch belongs to the lane; another thread may use it from the release on, so what we hold moves out first.
   Lane* old = std::exchange(lane_, nullptr);
   auto allocated = std::exchange(old->allocated, {});
@@ -227,7 +242,7 @@ Status Commit::repin_and_reclaim() {
   pool_.release_lane(*old);
   pool_.epochs().unpin();
   pinned_ = false;
-  pool_.reclaim();
+  const Status done = work();
   const Status s = pool_.epochs().pin();
   pinned_ = s.ok();
   take_lane();
@@ -235,7 +250,16 @@ Status Commit::repin_and_reclaim() {
   lane_->record = std::move(record);
   lane_->room_lines = lane_->room_ops = 0;
   if (!lane_->ready) lane_->make_ready();
-  return s;
+  return s.ok() ? done : s;
+}
+
+Status Commit::grow(uint64_t chunks, uint64_t seen_bytes) {
+  return without_lane([&] { return pool_.growth()->need(chunks, seen_bytes); });
+}
+
+Status Commit::repin_and_reclaim() {
+  if (pool_.epochs().depth() > 1) return Code::ok;  // inside a caller's own pin: what it freed cannot come back yet
+  return without_lane([&] { return pool_.reclaim(), Status(); });
 }
 
 // ---- step 1: fresh bytes ----

@@ -113,10 +113,14 @@ class Commit {
   bool prefers_extent(uint64_t bytes, UnitUse use, uint32_t class_id) const noexcept;
   uint64_t extent_chunks(uint64_t bytes) const noexcept;
   Status allocate_extent(uint64_t bytes, UnitRef& unit);
+  Status reserve_extent(uint32_t chunks, UnitRef& unit);
   Status empty_slabs_for(uint32_t chunks, UnitRef& unit);
   void collect_chunk_words() noexcept;
   Status add_chunk_words() noexcept;
+  Status grow(uint64_t chunks, uint64_t seen_bytes);
   Status repin_and_reclaim();
+  template <class Work>
+  Status without_lane(Work&& work);
   void take_lane() noexcept;
   void flush_owed() noexcept;
   void collect_bits() noexcept;

@@ -33,22 +33,29 @@ uint64_t Commit::extent_chunks(uint64_t bytes) const noexcept {
 }
 
 Status Commit::allocate_extent(uint64_t bytes, UnitRef& unit) {
-  Heap& heap = pool_.heap();
-  const uint64_t chunks = extent_chunks(bytes), most = heap.largest_extent_chunks();
+  const uint64_t chunks = extent_chunks(bytes), most = pool_.largest_extent_chunks();
   if (chunks > most)
     return Status::error(Code::too_large, "%llu bytes: the largest zone of this pool has room for %llu", ull(bytes),
                          ull(most * pool_.layout().geometry.chunk_bytes));
   const auto count = static_cast<uint32_t>(chunks);
-  Status s = heap.reserve_extent(count, unit);
-  if (s.code() == Code::not_found) s = empty_slabs_for(count, unit);
-  if (s.code() != Code::not_found) return s;
+  for (;;) {
+    const uint64_t seen_bytes = pool_.layout().pool_bytes();
+    Status s = reserve_extent(count, unit);
+    if (s.code() != Code::not_found) return s;
+    s = grow(count, seen_bytes);
+    if (s.code() == Code::out_of_space) break;
+    NACRE_TRY(s);
+  }
   NACRE_TRY(repin_and_reclaim());
-  s = heap.reserve_extent(count, unit);
-  if (s.code() == Code::not_found) s = empty_slabs_for(count, unit);
-  if (s.code() != Code::not_found) return s;
-  return Status::error(Code::out_of_space, "pool of %llu bytes has no room for %llu bytes in a row; %llu chunks of %u bytes "
-                       "are free", ull(pool_.layout().pool_bytes()), ull(bytes), ull(heap.free_chunks_known()),
-                       pool_.layout().geometry.chunk_bytes);
+  const Status s = reserve_extent(count, unit);
+  return s.code() == Code::not_found ? pool_.growth()->refusal(bytes) : s;
+}
+
+Status Commit::reserve_extent(uint32_t chunks, UnitRef& unit) {
+  Status s = pool_.heap().reserve_extent(chunks, unit);
+  if (s.code() == Code::not_found) s = empty_slabs_for(chunks, unit);
+  if (s.ok()) pool_.growth()->chunk_taken(unit.unit, chunks, pool_.heap().free_chunks_known());
+  return s;
 }
 
 // Turns empty slabs into free chunks until there is a run that is long enough.

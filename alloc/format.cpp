@@ -50,7 +50,8 @@ void write_zones(pmem::Domain& domain, Salt salt, const Layout& layout) noexcept
     write_chunk_table(domain, salt, layout, layout.zone(z), 0, layout.chunks_in(z), kFirstSeq, site::kFormatFlush);
 }
 
-void write_superblock(pmem::Domain& domain, Salt salt, const Layout& layout, uint64_t copy_off) noexcept {
+void write_superblock(pmem::Domain& domain, Salt salt, const Layout& layout, uint64_t max_bytes,
+                      uint64_t copy_off) noexcept {
   const Geometry& g = layout.geometry;
   std::memset(domain.base() + copy_off, 0, kSuperblockBytes);
   uint64_t geometry[kLineWords] = {};
@@ -60,6 +61,7 @@ void write_superblock(pmem::Domain& domain, Salt salt, const Layout& layout, uin
   write_line(domain, 0, copy_off + kGeometryLineOff, geometry);
   uint64_t roots[kLineWords] = {};
   roots[kPoolBytesWord] = layout.pool_bytes();
+  roots[kMaxBytesWord] = max_bytes;
   write_line(domain, salt, copy_off + kRootsLineOff, roots);
 }
 
@@ -129,7 +131,7 @@ Status format_pool(pmem::Domain& domain, const FormatOptions& options) {
   write_lanes(domain, salt, layout);
   write_zones(domain, salt, layout);
   for (uint64_t copy : {kSuperblockAOff, kSuperblockBOff}) {
-    write_superblock(domain, salt, layout, copy);
+    write_superblock(domain, salt, layout, options.max_bytes, copy);
     write_identity(domain, options, copy);
   }
   domain.flush(0, layout.zones_off, site::kFormatFlush);

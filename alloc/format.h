@@ -15,6 +15,7 @@ struct FormatOptions {
   Geometry geometry;
   std::span<const ClassSpec> classes;  ///< further allocation classes
   uint64_t pool_bytes = 0;             ///< the pool's first size, if it is less than the domain's
+  uint64_t max_bytes = 0;              ///< the pool grows no larger; 0: no bound
   uint64_t identity_lo = 0;            ///< 128 random bits name the pool
   uint64_t identity_hi = 0;
 };

@@ -192,6 +192,7 @@ Status Heap::claim_chunks(Claim& out, uint32_t chunks) {
       if (use.state != ChunkState::free)
         return Status::error(Code::corruption, "chunk %u is in use though it was free; run nacre check", run.first);
       out.run_ = run;
+      out.free_left_ = runs_.chunk_count();
       out.bitmap_written_ = use.bitmap_written;
       out.emptied_ = nullptr;
       out.held_ = true;

@@ -112,6 +112,8 @@ class Heap {
   /// Chunks of the largest extent that this pool could ever hold.
   uint64_t largest_extent_chunks() const noexcept;
   uint64_t free_chunks_known() noexcept;
+  /// Free chunks, once the chunk table is read to its end. In bounded steps; for a background thread. corruption.
+  Result<uint64_t> free_chunks();
 
   // ---- slabs ----
 
@@ -144,6 +146,8 @@ class Heap {
     void forget() noexcept { held_ = false; }
     uint32_t chunk() const noexcept { return run_.first; }
     uint32_t chunk_count() const noexcept { return run_.chunks; }
+    /// Free chunks that were known after these were taken.
+    uint64_t free_left() const noexcept { return free_left_; }
     /// True if the first chunk's bitmap lines are there; else the commit writes them.
     bool bitmap_written() const noexcept { return bitmap_written_; }
     /// What the first chunk's word says now, apart from "bitmap is written".
@@ -156,6 +160,7 @@ class Heap {
     Heap& heap_;
     bool held_ = false;
     bool bitmap_written_ = false;
+    uint64_t free_left_ = 0;
     FreeRun run_;
     Slab* emptied_ = nullptr;
   };

@@ -168,6 +168,14 @@ uint64_t Heap::free_chunks_known() noexcept {
   return runs_.chunk_count();
 }
 
+Result<uint64_t> Heap::free_chunks() {
+  for (;;) {
+    sync::Guard guard(mutex_);
+    if (scanned_all_.load(std::memory_order_acquire)) return runs_.chunk_count();
+    NACRE_TRY(scan_step());
+  }
+}
+
 /// The chunk whose word speaks for `chunk`: itself, or the first one of the slab of several chunks that it belongs to.
 Status Heap::locate_chunk(uint32_t chunk, uint32_t& head, ChunkUse& use) const {
   const uint64_t zone = layout_.zone_of(chunk);

@@ -51,7 +51,22 @@ Result<std::unique_ptr<Pool>> Pool::open(std::unique_ptr<pmem::Domain> domain, c
   pool->layout_.set_pool_bytes(roots.pool_bytes);
   NACRE_TRY(load_zones(*pool->domain_, salt, pool->layout_));
   NACRE_TRY(pool->heap_.load_classes());
+  if (!options.read_only) NACRE_TRY(pool->prepare_growth());
   return pool;
+}
+
+// A crash between the growth of the file and the commit that counts it in leaves a tail that is not the pool's. What it
+// holds is unknown, and it may have holes: it is cut off. Recovery has made the size that is read here durable.
+Status Pool::prepare_growth() {
+  if (domain_->size_bytes() > align_up(layout_.pool_bytes(), kPageBytes))
+    if (const Status cut = domain_->shrink(layout_.pool_bytes()); cut.code() != Code::not_supported) NACRE_TRY(cut);
+  growth_ = std::make_unique<Growth>(*this, options_.grow);
+  return Code::ok;
+}
+
+Status Pool::shrink() {
+  NACRE_TRY(writable());
+  return growth_->shrink();
 }
 
 Status Pool::recover() {
@@ -200,6 +215,7 @@ WriterStop::~WriterStop() {
 }
 
 Status Pool::quiesce() {
+  if (growth_ != nullptr) growth_->stop_helper();
   sync::Backoff backoff;
   for (int round = 0; round < kQuiesceRounds; ++round) {
     NACRE_TRY(domain_->health());

@@ -1,9 +1,10 @@
 // A pool: a mapping with a superblock, lanes, a heap and the machinery of commits. What keys are is not known here.
 //
-// Lock order: the engine's own mutexes, stop_mutex_ or advance_mutex_ (never both), then lanes ascending, then index stripes ascending, then slab stripes ascending, then
+// Lock order: the engine's own mutexes, Growth::mutex_, stop_mutex_ or advance_mutex_ (never both), then lanes ascending, then index stripes ascending, then slab stripes ascending, then
 // Heap::mutex_. Nobody blocks on advance_mutex_ while holding a lane or a pin of an older epoch.
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <memory>
 #include <span>
@@ -12,6 +13,7 @@
 #include "alloc/epoch.h"
 #include "alloc/format.h"
 #include "alloc/geometry.h"
+#include "alloc/grow.h"
 #include "alloc/heap.h"
 #include "alloc/lane.h"
 #include "alloc/line_locks.h"
@@ -30,6 +32,7 @@ enum class CommitForm : uint8_t {
 struct PoolOptions {
   CommitForm form = CommitForm::strict;
   bool read_only = false;
+  GrowOptions grow = {};
 };
 
 namespace detail {
@@ -50,7 +53,8 @@ class Pool {
   Pool(const Pool&) = delete;
   Pool& operator=(const Pool&) = delete;
 
-  /// Makes every commit home and durable, so that the next open has nothing to recover. No operation may run.
+  /// Makes every commit home and durable, so that the next open has nothing to recover. No operation may run. Ends the
+  /// helper of growth.
   Status quiesce();
 
   pmem::Domain& domain() noexcept { return *domain_; }
@@ -66,6 +70,18 @@ class Pool {
   LineLocks& slab_locks() noexcept { return slab_locks_; }
   CommitForm form() const noexcept { return options_.form; }
   const RecoveryReport& recovery() const noexcept { return recovery_; }
+
+  // ---- growth: null on a read-only pool ----
+  Growth* growth() noexcept { return growth_.get(); }
+  Growth::Stats growth_stats() const noexcept { return growth_ == nullptr ? Growth::Stats{} : growth_->stats(); }
+  /// The bound that was stored when the pool was made; 0: none.
+  uint64_t stored_max_bytes() const noexcept { return line(roots_off_)->words[kMaxBytesWord]; }
+  /// Chunks of the largest extent that this pool could ever hold, now or after growing.
+  uint64_t largest_extent_chunks() const noexcept {
+    return std::max(heap_.largest_extent_chunks(), growth_ == nullptr ? 0 : growth_->largest_run());
+  }
+  /// As Growth::shrink.
+  Status shrink();
 
   /// The offset of a sound copy of the superblock's roots line. A commit changes both.
   uint64_t roots_off() const noexcept { return roots_off_; }
@@ -119,6 +135,7 @@ class Pool {
  private:
   Pool(std::unique_ptr<pmem::Domain> domain, const Geometry& geometry, Salt salt, const PoolOptions& options);
   Status recover();
+  Status prepare_growth();
   Status why_not_writable() const noexcept;
   void drain_limbo_now(Lane& lane) noexcept;
   Lane& acquire_any_lane(uint32_t wanted) noexcept;
@@ -153,6 +170,8 @@ class Pool {
   mutable sync::Mutex failure_mutex_;
   Status failure_;
   char failure_text_[256] = {};
+
+  std::unique_ptr<Growth> growth_;  // ended first: its helper uses all of the above
 };
 
 /// Holds all lanes: while it lives no commit runs in any thread, and none that began earlier is still running. The

@@ -18,6 +18,10 @@ inline constexpr Site kSuperblockFlush{"alloc.open.superblock_flush"};
 inline constexpr Site kHealFlush{"alloc.heal.flush"};
 inline constexpr Site kHealFence{"alloc.heal.fence"};
 inline constexpr Site kBitmapFlush{"alloc.slab.bitmap_flush"};
+inline constexpr Site kGrowTableFlush{"alloc.grow.table_flush"};
+inline constexpr Site kGrowTableFence{"alloc.grow.table_fence"};
+inline constexpr Site kShrinkRootsFlush{"alloc.shrink.roots_flush"};
+inline constexpr Site kShrinkRootsFence{"alloc.shrink.roots_fence"};
 inline constexpr Site kFreshFence{"alloc.commit.fresh_fence"};
 inline constexpr Site kLogFlush{"alloc.commit.log_flush"};
 inline constexpr Site kCommitFence{"alloc.commit.fence"};
@@ -43,7 +47,7 @@ inline constexpr std::array kAll{
     &kSealFence,         &kRetireHomeFlush,   &kRetireHomeFence,  &kRetireFlush,      &kRetireFence,
     &kRecoverLogFlush,   &kRecoverFreshFlush, &kRecoverRelyFence, &kRecoverHomeFlush, &kRecoverHomeFence,
     &kRecoverRetireFlush, &kRecoverRetireFence, &kSuperblockFlush, &kHealFlush, &kHealFence,
-    &kBitmapFlush,
+    &kBitmapFlush, &kGrowTableFlush, &kGrowTableFence, &kShrinkRootsFlush, &kShrinkRootsFence,
 };
 
 }  // namespace nacre::alloc::site

@@ -1,5 +1,6 @@
 #include "engine/db.h"
 
+#include <algorithm>
 #include <array>
 #include <map>
 
@@ -44,6 +45,7 @@ Status format(pmem::Domain& domain, const Options& options) {
   f.classes = classes;
   uint64_t identity[2];
   NACRE_TRY(make_identity(options.identity_seed, identity));
+  f.max_bytes = options.max_size_bytes;
   f.identity_lo = identity[0];
   f.identity_hi = identity[1];
   return alloc::format_pool(domain, f);
@@ -100,13 +102,19 @@ Result<std::unique_ptr<Db>> Db::open(const char* path, const Options& options) {
     return Status::error(Code::invalid_argument, "open: a pool has at most %llu bytes, %llu were asked for",
                          static_cast<unsigned long long>(alloc::kMaxPoolBytes),
                          static_cast<unsigned long long>(options.size_bytes));
+  if (creates && options.max_size_bytes != 0 && options.max_size_bytes < kMinPoolBytes)
+    return Status::error(Code::invalid_argument, "open: a pool needs at least %llu bytes, max_size says %llu",
+                         static_cast<unsigned long long>(kMinPoolBytes),
+                         static_cast<unsigned long long>(options.max_size_bytes));
   pmem::OpenRequest request;
   request.path = path;
   request.medium = medium_request(options.medium);
   request.access = options.read_only ? pmem::Access::read_only : pmem::Access::read_write;
   request.create = creates;
   request.must_create = options.error_if_exists;
-  request.create_bytes = options.size_bytes;
+  request.create_bytes = options.max_size_bytes == 0 ? options.size_bytes
+                                                     : std::min(options.size_bytes, options.max_size_bytes);
+  request.reserve_bytes = options.max_size_bytes;
   NACRE_ASSIGN(pmem::OpenedMedium opened, pmem::open_medium(request));
   auto db = open_domain(std::move(opened.domain), options, opened.created);
   if (!db && path != nullptr && *path != '\0') return name_the_pool(path, db.status());
@@ -118,6 +126,10 @@ Result<std::unique_ptr<Db>> Db::open_domain(std::unique_ptr<pmem::Domain> domain
   alloc::PoolOptions pool_options;
   pool_options.form = options.one_fence ? alloc::CommitForm::one_fence : alloc::CommitForm::strict;
   pool_options.read_only = options.read_only;
+  pool_options.grow = {.allowed = options.grow,
+                       .helper = options.grow_helper,
+                       .max_bytes = options.max_size_bytes,
+                       .step_bytes = options.grow_step_bytes};
   NACRE_ASSIGN(auto pool, alloc::Pool::open(std::move(domain), pool_options));
   const Shape shape = Shape::decode(pool->layout().geometry.client);
   if (!shape.valid(pool->layout().geometry))
@@ -267,6 +279,8 @@ Result<std::vector<TableInfo>> Db::tables() {
     if (table->kind() == EngineKind::dram) infos.push_back({name, EngineKind::dram});
   return infos;
 }
+
+Status Db::shrink() { return impl_->pool->shrink(); }
 
 alloc::Pool& Db::pool() { return *impl_->pool; }
 void Db::abandon() noexcept { impl_.reset(); }

@@ -30,7 +30,11 @@ struct Options {
   bool error_if_exists = false;
   bool read_only = false;
   bool one_fence = false;                       ///< false: strict commits, two fences a put
-  uint64_t size_bytes = kDefaultPoolBytes;      ///< of a pool to be made
+  uint64_t size_bytes = kDefaultPoolBytes;      ///< first size of a pool to be made, at most max_size_bytes
+  bool grow = true;                             ///< false: this handle leaves the pool at its size
+  uint64_t max_size_bytes = 0;                  ///< growth stops there; kept in a pool to be made; 0: no bound
+  uint64_t grow_step_bytes = 0;                 ///< what one growth adds; 0: an eighth of the pool, 4 to 256 MiB
+  bool grow_helper = true;                      ///< false: no thread of our own; growth happens where it is needed
   MediumChoice medium = MediumChoice::automatic;
   EngineKind engine = EngineKind::hash;         ///< of the default table of a pool to be made
   const alloc::Geometry* geometry = nullptr;    ///< of a pool to be made; null: chosen for size_bytes
@@ -67,6 +71,8 @@ class Db {
   /// engine than `create` is invalid_argument.
   Result<std::shared_ptr<Table>> table(std::string_view name, std::optional<EngineKind> create);
   Status drop_table(std::string_view name);
+  /// Gives empty chunks at the pool's end back to the medium. Errors as nacre_shrink in <nacre/nacre.h>.
+  Status shrink();
   Result<std::vector<TableInfo>> tables();
 
   Result<std::vector<Figure>> stats();

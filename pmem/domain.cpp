@@ -26,9 +26,11 @@ const char* medium_name(Medium medium) noexcept {
   return "unknown";
 }
 
-Domain::Domain(std::byte* base, uint64_t size_bytes, Medium medium, FlushKind kind, bool forced)
+Domain::Domain(std::byte* base, uint64_t size_bytes, Medium medium, FlushKind kind, bool forced,
+               uint64_t reserved_bytes)
     : base_(base),
       size_bytes_(size_bytes),
+      reserved_bytes_(std::max(size_bytes, reserved_bytes)),
       medium_(medium),
       flush_kind_(kind),
       forced_(forced),
@@ -80,6 +82,13 @@ void Domain::do_fence(const Site&) noexcept {}
 Ticket Domain::do_order(const Site& site) noexcept { return do_fence(site), Ticket{}; }
 void Domain::do_wait(Ticket, const Site&) noexcept {}
 void Domain::do_dirty(uint64_t, uint64_t) noexcept {}
+Status Domain::grow(uint64_t) noexcept {
+  return Status::error(Code::not_supported, "grow: the medium %s cannot grow", medium_name(medium_));
+}
+Status Domain::shrink(uint64_t) noexcept {
+  return Status::error(Code::not_supported, "shrink: the medium %s cannot shrink", medium_name(medium_));
+}
+bool Domain::prefault(uint64_t, uint64_t) noexcept { return false; }
 Status Domain::do_health() const noexcept {
   return Status::error(Code::io_error, "the medium failed earlier");
 }

@@ -56,7 +56,10 @@ class Domain {
   Domain& operator=(const Domain&) = delete;
 
   std::byte* base() const noexcept { return base_; }
-  uint64_t size_bytes() const noexcept { return size_bytes_; }
+  /// Bytes that may be loaded and stored. Only grows while others look; shrinks when the caller has stopped everybody.
+  uint64_t size_bytes() const noexcept { return size_bytes_.load(std::memory_order_acquire); }
+  /// Addresses kept free from base() on: no growth goes beyond them. At least size_bytes().
+  uint64_t reserved_bytes() const noexcept { return reserved_bytes_; }
   Medium medium() const noexcept { return medium_; }
   /// True when dax (or another) behaviour was asked for rather than found, e.g. by NACRE_MEDIUM on tmpfs.
   bool forced() const noexcept { return forced_; }
@@ -128,11 +131,29 @@ class Domain {
   /// SIGBUS. A writer calls it once it knows that the file is a pool. out_of_space, io_error.
   virtual Status fill_holes() noexcept { return Code::ok; }
 
+  /// Makes the medium `new_bytes` long (rounded up to whole pages): takes real blocks, waits until the new length is
+  /// durable, maps the added range behind what there is, then publishes the size. The added bytes are zero. One caller
+  /// at a time; others may use the rest meanwhile, none of it moves. Nothing to do if it is that long already.
+  ///
+  /// On failure the file has its old length again and nothing has changed: out_of_space (the file system, or the
+  /// process's limit on the length of a file), limit (beyond reserved_bytes()), out_of_memory, io_error,
+  /// not_supported (a read-only image, or a medium that cannot grow).
+  virtual Status grow(uint64_t new_bytes) noexcept;
+  /// Gives what lies behind `new_bytes` (rounded up to whole pages) back to the system. Nobody may use that range any
+  /// more, and what relies on the pool being shorter must be durable. io_error: the size is what it was, or the file
+  /// keeps a tail that the next growth or open takes away. not_supported as for grow.
+  virtual Status shrink(uint64_t new_bytes) noexcept;
+  /// Takes the page faults of [off, off + bytes) now, so that a later store does not. Best effort: false if this
+  /// medium or system has no use for it, and then it need not be asked again. Thread-safe.
+  virtual bool prefault(uint64_t off, uint64_t bytes) noexcept;
+
   Counters thread_counters() const noexcept;  ///< of the calling thread (index)
   Counters total_counters() const noexcept;   ///< of all threads; exact when they are quiet
 
  protected:
-  Domain(std::byte* base, uint64_t size_bytes, Medium medium, FlushKind kind, bool forced);
+  /// `reserved_bytes` 0: as many as `size_bytes`.
+  Domain(std::byte* base, uint64_t size_bytes, Medium medium, FlushKind kind, bool forced,
+         uint64_t reserved_bytes = 0);
 
   virtual void do_flush(uint64_t off, uint64_t bytes, const Site& site) noexcept;
   virtual void do_fence(const Site& site) noexcept;
@@ -141,10 +162,7 @@ class Domain {
   virtual void do_dirty(uint64_t off, uint64_t bytes) noexcept;
   virtual Status do_health() const noexcept;
 
-  void set_mapping(std::byte* base, uint64_t size_bytes) noexcept {
-    base_ = base;
-    size_bytes_ = size_bytes;
-  }
+  void publish_size(uint64_t size_bytes) noexcept { size_bytes_.store(size_bytes, std::memory_order_release); }
   std::atomic<bool> failed_{false};
   std::atomic<uint64_t> poison_generation_{0};
 
@@ -164,8 +182,9 @@ class Domain {
     ThreadCounters::bump(c.bytes, bytes);
   }
 
-  std::byte* base_;
-  uint64_t size_bytes_;
+  std::byte* const base_;
+  std::atomic<uint64_t> size_bytes_;
+  const uint64_t reserved_bytes_;
   Medium medium_;
   FlushKind flush_kind_;
   bool forced_;

@@ -13,15 +13,21 @@ struct Request {
   Common common;
   std::string engine = "hash";
   std::string size = "1GiB";
+  std::string max_size = "0";
 };
 
-uint64_t requested_bytes(const std::string& text) {
+uint64_t size_argument(const std::string& text, const char* option) {
   std::string error;
   const std::optional<uint64_t> bytes = parse_size(text, error);
-  if (!bytes) throw Failure(Exit::usage, fmt::format("--size: {}", error));
-  if (*bytes == 0)
-    throw Failure(Exit::usage, "--size: a pool of 0 bytes is not possible");  // 0 asks for the default
+  if (!bytes) throw Failure(Exit::usage, fmt::format("{}: {}", option, error));
   return *bytes;
+}
+
+uint64_t requested_bytes(const std::string& text) {
+  const uint64_t bytes = size_argument(text, "--size");
+  if (bytes == 0)
+    throw Failure(Exit::usage, "--size: a pool of 0 bytes is not possible");  // 0 asks for the default
+  return bytes;
 }
 
 Exit run(const Request& request) {
@@ -30,6 +36,9 @@ Exit run(const Request& request) {
   options.create_if_missing = true;
   options.error_if_exists = true;
   options.size = requested_bytes(request.size);
+  options.max_size = size_argument(request.max_size, "--max-size");
+  if (options.max_size != 0 && options.max_size < options.size)
+    throw Failure(Exit::usage, "--max-size: it is less than --size");
   options.medium = common.medium;
   options.engine = parse_engine(request.engine);
   Db db = require(Db::open(common.pool, options), common.pool);
@@ -62,6 +71,9 @@ void add_create(CLI::App& app, Task& task) {
       ->type_name("NAME")
       ->capture_default_str();
   command->add_option("--size", request->size, "Bytes, or with K M G T, KiB MiB GiB TiB, KB MB GB TB")
+      ->type_name("SIZE")
+      ->capture_default_str();
+  command->add_option("--max-size", request->max_size, "The pool grows no larger than that; 0: no bound")
       ->type_name("SIZE")
       ->capture_default_str();
   command->callback([&task, request] { task = [request] { return run(*request); }; });

@@ -34,6 +34,7 @@ void add_dump(CLI::App& app, Task& task);
 void add_info(CLI::App& app, Task& task);
 void add_stats(CLI::App& app, Task& task);
 void add_check(CLI::App& app, Task& task);
+void add_shrink(CLI::App& app, Task& task);
 void add_version(CLI::App& app, Task& task);
 
 /// The options of (nearly) every command.

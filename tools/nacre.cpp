@@ -45,6 +45,7 @@ void describe(CLI::App& app, Task& task) {
   add_info(app, task);
   add_stats(app, task);
   add_check(app, task);
+  add_shrink(app, task);
   add_version(app, task);
 }
 

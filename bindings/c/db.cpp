@@ -144,6 +144,16 @@ int nacre_check(nacre_db* db, nacre_figure_fn* fn, void* arg) {
   });
 }
 
+int nacre_shrink(nacre_db* db) {
+  constexpr const char* kOperation = "nacre_shrink";
+  return entry(kOperation, [&] {
+    Pin pin;
+    if (!pin.enter(db, Kind::db)) return answer(kOperation, refuse(kOperation, db, Kind::db));
+    if (inside_callback()) return invalid(kOperation, "must not be called from a callback");
+    return answer(kOperation, pin.object<DbHandle>()->db->shrink());
+  });
+}
+
 int nacre_thread_counters(nacre_db* db, uint64_t* fences, uint64_t* lines, uint64_t* bytes) {
   constexpr const char* kOperation = "nacre_thread_counters";
   return entry(kOperation, [&] {

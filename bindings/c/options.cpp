@@ -102,6 +102,32 @@ int nacre_options_set_size(nacre_options* options, uint64_t bytes) {
   });
 }
 
+int nacre_options_set_grow(nacre_options* options, int on) {
+  return change("nacre_options_set_grow", options, [on](engine::Options& o) -> Status {
+    o.grow = on != 0;
+    return Code::ok;
+  });
+}
+
+int nacre_options_set_max_size(nacre_options* options, uint64_t bytes) {
+  constexpr const char* kOperation = "nacre_options_set_max_size";
+  return change(kOperation, options, [bytes](engine::Options& o) -> Status {
+    if (bytes != 0 && bytes < engine::kMinPoolBytes)
+      return Status::error(Code::invalid_argument, "%s: %llu bytes is less than the least pool, %llu bytes",
+                           kOperation, static_cast<unsigned long long>(bytes),
+                           static_cast<unsigned long long>(engine::kMinPoolBytes));
+    o.max_size_bytes = bytes;
+    return Code::ok;
+  });
+}
+
+int nacre_options_set_grow_step(nacre_options* options, uint64_t bytes) {
+  return change("nacre_options_set_grow_step", options, [bytes](engine::Options& o) -> Status {
+    o.grow_step_bytes = bytes;
+    return Code::ok;
+  });
+}
+
 int nacre_options_set_medium(nacre_options* options, const char* name) {
   constexpr const char* kOperation = "nacre_options_set_medium";
   return change(kOperation, options, [name](engine::Options& o) -> Status {

@@ -30,6 +30,7 @@ enum class Call : uint8_t {
   madvise,
   lock,
   getrandom,
+  getrlimit,
   count_  // not a call
 };
 const char* call_name(Call call) noexcept;
@@ -54,6 +55,9 @@ int fstat(int fd, FileInfo* info) noexcept;
 /// Bytes an unprivileged process may still allocate in the file system of `fd`.
 int free_space(int fd, uint64_t* free_bytes) noexcept;
 int ftruncate(int fd, uint64_t size_bytes) noexcept;
+/// The longest file this process may make (RLIMIT_FSIZE), UINT64_MAX if there is no limit. Extending a file beyond it
+/// raises SIGXFSZ, which ends the process: ask first.
+int file_size_limit(uint64_t* bytes) noexcept;
 /// Allocates real blocks for [off, off + bytes) and extends the file over them.
 int fallocate(int fd, uint64_t off, uint64_t bytes) noexcept;
 int unlink(const char* path) noexcept;
@@ -70,6 +74,8 @@ int mmap(void* address, uint64_t bytes, int protection, int flags, int fd, uint6
 int munmap(void* address, uint64_t bytes) noexcept;
 int msync(void* address, uint64_t bytes) noexcept;  ///< waits until the range is on the medium
 int madvise(void* address, uint64_t bytes, int advice) noexcept;
+/// Takes the write faults of mapped whole pages now. EINVAL where the kernel has no such call.
+int populate(void* address, uint64_t bytes) noexcept;
 
 enum class LockKind : uint8_t { shared, exclusive };
 /// Locks the whole file for this open file description, without waiting: EAGAIN when somebody else has it.

@@ -2,6 +2,7 @@
 #include <linux/membarrier.h>
 #include <sys/mman.h>
 #include <sys/random.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/statvfs.h>
@@ -14,6 +15,10 @@
 #include <cstring>
 
 #include "pmem/base/os.h"
+
+#ifndef MADV_POPULATE_WRITE
+#define MADV_POPULATE_WRITE 23  // Linux 5.14; part of the kernel's interface
+#endif
 
 namespace nacre::os {
 namespace {
@@ -80,7 +85,7 @@ const char* call_name(Call call) noexcept {
   static constexpr const char* kNames[] = {"open",      "close",     "stat",      "fstat",    "statvfs",
                                            "ftruncate", "fallocate", "unlink",    "rename",   "pread",
                                            "pwrite",    "fsync",     "fdatasync", "mmap",     "munmap",
-                                           "msync",     "madvise",   "lock",      "getrandom"};
+                                           "msync",     "madvise",   "lock",      "getrandom", "getrlimit"};
   static_assert(std::size(kNames) == static_cast<size_t>(Call::count_));
   return call < Call::count_ ? kNames[static_cast<size_t>(call)] : "unknown";
 }
@@ -121,6 +126,13 @@ int free_space(int fd, uint64_t* free_bytes) noexcept {
 
 int ftruncate(int fd, uint64_t size_bytes) noexcept {
   return run(Call::ftruncate, [&] { return ::ftruncate(fd, static_cast<off_t>(size_bytes)); });
+}
+
+int file_size_limit(uint64_t* bytes) noexcept {
+  struct rlimit limit;
+  const int error = run(Call::getrlimit, [&] { return ::getrlimit(RLIMIT_FSIZE, &limit); });
+  if (error == 0) *bytes = limit.rlim_cur == RLIM_INFINITY ? UINT64_MAX : static_cast<uint64_t>(limit.rlim_cur);
+  return error;
 }
 
 int fallocate(int fd, uint64_t off, uint64_t bytes) noexcept {
@@ -193,6 +205,8 @@ int msync(void* address, uint64_t bytes) noexcept {
 int madvise(void* address, uint64_t bytes, int advice) noexcept {
   return run(Call::madvise, [&] { return ::madvise(address, bytes, advice); });
 }
+
+int populate(void* address, uint64_t bytes) noexcept { return madvise(address, bytes, MADV_POPULATE_WRITE); }
 
 int lock_file(int fd, LockKind kind) noexcept {
   const int error = run(Call::lock, [&] {

@@ -1,7 +1,5 @@
 #include "pmem/media/mapped_domain.h"
 
-#include <sys/mman.h>
-
 #include <algorithm>
 #include <cerrno>
 
@@ -10,50 +8,54 @@
 namespace nacre::pmem {
 namespace {
 
-constexpr uint64_t kHugePageBytes = uint64_t{2} << 20;
+using ull = unsigned long long;
 
 }  // namespace
 
-Result<AddressRange> AddressRange::reserve(uint64_t want_bytes, uint64_t least_bytes) {
-  AddressRange range;
-  int error = 0;
-  for (uint64_t bytes = std::max(want_bytes, least_bytes);; bytes = std::max(bytes / 2, least_bytes)) {
-    const uint64_t total_bytes = align_up(bytes, kHugePageBytes) + kHugePageBytes;  // room to align the start
-    error = os::mmap(nullptr, total_bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0,
-                     &range.start_);
-    if (error == 0) {
-      range.total_bytes_ = total_bytes;
-      return range;
-    }
-    range.start_ = nullptr;
-    if (bytes == least_bytes) break;
+Status MappedDomain::refuse_growth(const char* operation, uint64_t new_bytes) const noexcept {
+  if (!plan_.may_grow)
+    return Status::error(Code::not_supported, "%s: the medium was opened read-only", operation);
+  if (new_bytes > reserved_bytes())
+    return Status::error(Code::limit, "%s: %llu bytes are wanted, %llu bytes of address space were reserved at the "
+                         "open; open the pool again, or give max_size, which reserves as much", operation,
+                         static_cast<ull>(new_bytes), static_cast<ull>(reserved_bytes()));
+  return Code::ok;
+}
+
+Status MappedDomain::grow(uint64_t new_bytes) noexcept {
+  const uint64_t old_bytes = size_bytes();
+  if (new_bytes <= old_bytes) return Code::ok;
+  NACRE_TRY(refuse_growth("grow", new_bytes));
+  new_bytes = align_up(new_bytes, kPageBytes);
+  if (has_file()) NACRE_TRY(file_.extend(new_bytes));  // 1. blocks, and a length that is durable
+  if (Status mapped = map_added(old_bytes, new_bytes - old_bytes); !mapped.ok()) {  // 2. addresses
+    if (has_file()) file_.undo_extend(old_bytes);
+    return mapped;
   }
-  return Status::system_error(Code::out_of_memory, error, "open: cannot reserve %llu bytes of address space",
-                              static_cast<unsigned long long>(least_bytes));
+  publish_size(new_bytes);  // 3. for everybody
+  return Code::ok;
 }
 
-AddressRange::~AddressRange() {
-  if (start_ != nullptr) (void)os::munmap(start_, total_bytes_);
+Status MappedDomain::map_added(uint64_t off, uint64_t bytes) noexcept {
+  return has_file() ? range_.map_file(file_.fd(), off, bytes, plan_.map_flags) : range_.map_memory(off, bytes);
 }
 
-std::byte* AddressRange::base() const noexcept {
-  return reinterpret_cast<std::byte*>(align_up(reinterpret_cast<uintptr_t>(start_), kHugePageBytes));
+Status MappedDomain::shrink(uint64_t new_bytes) noexcept {
+  const uint64_t old_bytes = size_bytes();
+  new_bytes = align_up(new_bytes, kPageBytes);
+  if (new_bytes >= old_bytes) return Code::ok;
+  NACRE_TRY(refuse_growth("shrink", new_bytes));
+  NACRE_TRY(range_.unmap(new_bytes, old_bytes - new_bytes));  // first: a load behind the end of a file is SIGBUS
+  publish_size(new_bytes);
+  return has_file() ? file_.cut(new_bytes) : Status();
 }
 
-Status AddressRange::map_file(int fd, uint64_t size_bytes, int flags) noexcept {
-  return map(fd, size_bytes, flags);
-}
-
-Status AddressRange::map_memory(uint64_t size_bytes) noexcept {
-  return map(-1, size_bytes, MAP_PRIVATE | MAP_ANONYMOUS);
-}
-
-Status AddressRange::map(int fd, uint64_t size_bytes, int flags) noexcept {
-  void* at = nullptr;
-  const int error = os::mmap(base(), size_bytes, PROT_READ | PROT_WRITE, flags | MAP_FIXED, fd, 0, &at);
-  if (error == 0) return Code::ok;
-  return Status::system_error(error == ENOMEM ? Code::out_of_memory : Code::io_error, error,
-                              "open: mmap of %llu bytes", static_cast<unsigned long long>(size_bytes));
+// An ordinary file would only have its clean pages made dirty by this, and written for nothing.
+bool MappedDomain::prefault(uint64_t off, uint64_t bytes) noexcept {
+  if (!plan_.may_grow || medium() == Medium::msync) return false;
+  const uint64_t begin = align_down(off, kPageBytes);
+  const uint64_t end = std::min(align_up(off + bytes, kPageBytes), size_bytes());
+  return begin >= end || os::populate(base() + begin, end - begin) != EINVAL;  // EINVAL: the kernel has no such call
 }
 
 }  // namespace nacre::pmem

@@ -1,4 +1,4 @@
-// A range of addresses kept free for growth, and the domain of a file or of plain memory mapped into it.
+// The domain of a file or of plain memory that is mapped into a range of addresses with room to grow.
 #pragma once
 
 #include <cstdint>
@@ -6,57 +6,48 @@
 
 #include "pmem/base/result.h"
 #include "pmem/domain.h"
+#include "pmem/media/address_range.h"
 #include "pmem/media/pool_file.h"
 
 namespace nacre::pmem {
 
-/// Owns addresses: reserved without memory behind them, then mapped from the start on. Movable.
-class AddressRange {
- public:
-  /// Reserves `want_bytes`, or half of that, and so on down to `least_bytes`. Starts at a multiple of 2 MiB,
-  /// so that the system can use huge pages. Errors: out_of_memory.
-  static Result<AddressRange> reserve(uint64_t want_bytes, uint64_t least_bytes);
-
-  AddressRange(AddressRange&& other) noexcept { *this = std::move(other); }
-  AddressRange& operator=(AddressRange&& other) noexcept {
-    std::swap(start_, other.start_);
-    std::swap(total_bytes_, other.total_bytes_);
-    return *this;
-  }
-  ~AddressRange();
-
-  std::byte* base() const noexcept;
-
-  /// How map_file and map_memory may be told to fail: out_of_memory, or io_error with errno.
-  Status map_file(int fd, uint64_t size_bytes, int flags) noexcept;
-  Status map_memory(uint64_t size_bytes) noexcept;
-
- private:
-  AddressRange() = default;
-  Status map(int fd, uint64_t size_bytes, int flags) noexcept;
-
-  void* start_ = nullptr;
-  uint64_t total_bytes_ = 0;
+/// What a mapping is made of: needed again for each piece that growth adds.
+struct MappingPlan {
+  Medium medium = Medium::memory;
+  FlushKind flush_kind = FlushKind::none;
+  int map_flags = 0;       ///< of mmap, for a file
+  bool forced = false;
+  bool may_grow = false;   ///< false for a read-only image
 };
 
 /// Bytes that need no more than the CPU's own instructions: dax, memory, and every read-only image.
 class MappedDomain : public Domain {
  public:
-  MappedDomain(AddressRange range, PoolFile file, uint64_t size_bytes, Medium medium, FlushKind kind,
-               bool forced)
-      : Domain(range.base(), size_bytes, medium, kind, forced),
+  /// [0, size_bytes) of `range` is mapped as `plan` says.
+  MappedDomain(AddressRange range, PoolFile file, uint64_t size_bytes, const MappingPlan& plan)
+      : Domain(range.base(), size_bytes, plan.medium, plan.flush_kind, plan.forced,
+               plan.may_grow ? range.reserved_bytes() : size_bytes),
         file_(std::move(file)),
-        range_(std::move(range)) {}
+        range_(std::move(range)),
+        plan_(plan) {}
 
   void keep_created() noexcept override { file_.keep(); }
   Status fill_holes() noexcept override { return file_.fill_holes(); }
+  Status grow(uint64_t new_bytes) noexcept override;
+  Status shrink(uint64_t new_bytes) noexcept override;
+  bool prefault(uint64_t off, uint64_t bytes) noexcept override;
 
  protected:
   const PoolFile& file() const noexcept { return file_; }
 
  private:
+  Status refuse_growth(const char* operation, uint64_t new_bytes) const noexcept;
+  Status map_added(uint64_t off, uint64_t bytes) noexcept;
+  bool has_file() const noexcept { return plan_.medium != Medium::memory; }
+
   PoolFile file_;  // destroyed last: the lock goes when nothing is mapped any more
   AddressRange range_;
+  MappingPlan plan_;
 };
 
 }  // namespace nacre::pmem

@@ -19,10 +19,22 @@ uint64_t gap_bytes(uint64_t a_begin, uint64_t a_end, uint64_t b_begin, uint64_t 
 
 }  // namespace
 
-MsyncDomain::MsyncDomain(AddressRange range, PoolFile file, uint64_t size_bytes, bool forced)
-    : MappedDomain(std::move(range), std::move(file), size_bytes, Medium::msync, FlushKind::hooked, forced),
+MsyncDomain::MsyncDomain(AddressRange range, PoolFile file, uint64_t size_bytes, const MappingPlan& plan)
+    : MappedDomain(std::move(range), std::move(file), size_bytes, plan),
       page_bytes_(os::page_bytes()),
       pending_(std::make_unique<Pending[]>(kMaxThreads)) {}
+
+Status MsyncDomain::grow(uint64_t new_bytes) noexcept {
+  const Status s = MappedDomain::grow(new_bytes);
+  if (file().sync_error() != 0) fail(file().sync_error());
+  return s;
+}
+
+Status MsyncDomain::shrink(uint64_t new_bytes) noexcept {
+  const Status s = MappedDomain::shrink(new_bytes);
+  if (file().sync_error() != 0) fail(file().sync_error());
+  return s;
+}
 
 void MsyncDomain::do_flush(uint64_t off, uint64_t bytes, const Site&) noexcept {
   const uint64_t begin = align_down(off, page_bytes_);

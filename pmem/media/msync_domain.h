@@ -14,7 +14,13 @@ namespace nacre::pmem {
 
 class MsyncDomain final : public MappedDomain {
  public:
-  MsyncDomain(AddressRange range, PoolFile file, uint64_t size_bytes, bool forced);
+  /// plan.flush_kind is hooked.
+  MsyncDomain(AddressRange range, PoolFile file, uint64_t size_bytes, const MappingPlan& plan);
+
+  /// As MappedDomain. A failed fsync of the file may have been about pages of a commit: it is as final as a failed
+  /// msync.
+  Status grow(uint64_t new_bytes) noexcept override;
+  Status shrink(uint64_t new_bytes) noexcept override;
 
  private:
   struct PageRange {

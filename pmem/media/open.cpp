@@ -22,6 +22,9 @@
 namespace nacre::pmem {
 namespace {
 
+// Without a bound of its own a large pool gets room for several times its size: addresses cost nothing.
+constexpr uint64_t kReserveFactor = 4;
+
 // What the environment and the CPU say about write-back on dax.
 struct FlushChoice {
   std::optional<FlushKind> kind;  // nothing: this CPU cannot do dax
@@ -82,7 +85,8 @@ Result<MediumPlan> plan_medium(MediumRequest request, const FlushChoice& flush, 
 }
 
 Result<AddressRange> reserve_for(const OpenRequest& request, uint64_t size_bytes) {
-  const uint64_t want_bytes = request.reserve_bytes != 0 ? request.reserve_bytes : kDefaultReserveBytes;
+  const uint64_t otherwise = std::max(kDefaultReserveBytes, size_bytes * kReserveFactor);
+  const uint64_t want_bytes = request.reserve_bytes != 0 ? request.reserve_bytes : otherwise;
   // A reader's image never grows.
   return AddressRange::reserve(request.access == Access::read_only ? size_bytes : want_bytes, size_bytes);
 }
@@ -96,10 +100,9 @@ Result<OpenedMedium> open_memory(const OpenRequest& request) {
                          static_cast<unsigned long long>(request.create_bytes));
   const uint64_t size_bytes = align_up(request.create_bytes, kPageBytes);
   NACRE_ASSIGN(AddressRange range, reserve_for(request, size_bytes));
-  NACRE_TRY(range.map_memory(size_bytes));
-  return OpenedMedium{std::make_unique<MappedDomain>(std::move(range), PoolFile(), size_bytes, Medium::memory,
-                                                     FlushKind::none, false),
-                      true};
+  NACRE_TRY(range.map_memory(0, size_bytes));
+  const MappingPlan plan{.may_grow = true};
+  return OpenedMedium{std::make_unique<MappedDomain>(std::move(range), PoolFile(), size_bytes, plan), true};
 }
 
 Result<OpenedMedium> open_file(const OpenRequest& request, MediumRequest medium, const FlushChoice& flush) {
@@ -108,20 +111,20 @@ Result<OpenedMedium> open_file(const OpenRequest& request, MediumRequest medium,
   const uint64_t size_bytes = file.size_bytes();
   const bool created = file.created();
   NACRE_ASSIGN(AddressRange range, reserve_for(request, size_bytes));
+  MappingPlan mapping{.medium = plan.medium, .forced = plan.forced};
   if (request.access == Access::read_only) {
-    NACRE_TRY(range.map_file(file.fd(), size_bytes, MAP_PRIVATE | MAP_NORESERVE));
-    return OpenedMedium{std::make_unique<MappedDomain>(std::move(range), std::move(file), size_bytes,
-                                                       plan.medium, FlushKind::none, plan.forced),
-                        false};
+    mapping.map_flags = MAP_PRIVATE | MAP_NORESERVE;
+  } else {
+    mapping.map_flags = plan.map_sync ? MAP_SHARED_VALIDATE | MAP_SYNC : MAP_SHARED;
+    mapping.flush_kind = plan.medium == Medium::msync ? FlushKind::hooked : *flush.kind;
+    mapping.may_grow = true;
   }
-  NACRE_TRY(
-      range.map_file(file.fd(), size_bytes, plan.map_sync ? MAP_SHARED_VALIDATE | MAP_SYNC : MAP_SHARED));
+  NACRE_TRY(range.map_file(file.fd(), 0, size_bytes, mapping.map_flags));
   std::unique_ptr<Domain> domain;
-  if (plan.medium == Medium::msync)
-    domain = std::make_unique<MsyncDomain>(std::move(range), std::move(file), size_bytes, plan.forced);
+  if (mapping.flush_kind == FlushKind::hooked)
+    domain = std::make_unique<MsyncDomain>(std::move(range), std::move(file), size_bytes, mapping);
   else
-    domain = std::make_unique<MappedDomain>(std::move(range), std::move(file), size_bytes, Medium::dax,
-                                            *flush.kind, plan.forced);
+    domain = std::make_unique<MappedDomain>(std::move(range), std::move(file), size_bytes, mapping);
   return OpenedMedium{std::move(domain), created};
 }
 

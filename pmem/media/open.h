@@ -32,7 +32,8 @@ struct OpenRequest {
   bool create = false;         ///< make the file if it is missing (or empty)
   bool must_create = false;    ///< Code::exists if it is there; implies create
   uint64_t create_bytes = 0;   ///< size of a file to be made, rounded up to whole pages
-  uint64_t reserve_bytes = 0;  ///< address range to grow into; 0: 64 GiB, less if it cannot be had
+  /// Addresses to grow into, less if they cannot be had; 0: 64 GiB, or four times the size of a large file.
+  uint64_t reserve_bytes = 0;
 };
 
 struct OpenedMedium {

@@ -19,11 +19,10 @@ bool may_create(const OpenRequest& request) noexcept {
   return is_writer(request) && (request.create || request.must_create);
 }
 
-Status space_error(int error, const std::string& path, uint64_t bytes) noexcept {
+Status space_error(int error, const char* operation, const std::string& path, uint64_t bytes) noexcept {
   const bool full = error == ENOSPC || error == EFBIG || error == EDQUOT;
-  return Status::system_error(full ? Code::out_of_space : Code::io_error, error,
-                              "create: cannot allocate %llu bytes for '%s'", static_cast<ull>(bytes),
-                              path.c_str());
+  return Status::system_error(full ? Code::out_of_space : Code::io_error, error, "%s '%s': cannot allocate %llu bytes",
+                              operation, path.c_str(), static_cast<ull>(bytes));
 }
 
 }  // namespace
@@ -135,39 +134,85 @@ Status PoolFile::examine(const OpenRequest& request, bool* orphaned) {
   undo_ = Undo::nothing;
   size_bytes_ = align_down(info.size_bytes, kPageBytes);
   has_holes_ = is_writer(request) && info.allocated_bytes < info.size_bytes;
+  has_tail_ = is_writer(request) && info.size_bytes != size_bytes_;
   return Code::ok;
 }
 
 Status PoolFile::fill_holes() noexcept {
   if (!has_holes_) return Code::ok;
-  const int error = os::fallocate(fd_, 0, size_bytes_);
-  if (error == 0) {
-    has_holes_ = false;
-    return Code::ok;
-  }
-  const bool full = error == ENOSPC || error == EFBIG || error == EDQUOT;
-  return Status::system_error(full ? Code::out_of_space : Code::io_error, error,
-                              "open '%s': the file has holes, and filling its %llu bytes failed", path_.c_str(),
-                              static_cast<ull>(size_bytes_));
+  if (const int error = os::fallocate(fd_, 0, size_bytes_); error != 0)
+    return space_error(error, "fill the holes of", path_, size_bytes_);
+  has_holes_ = false;
+  return Code::ok;
 }
 
 Status PoolFile::allocate(uint64_t bytes) {
-  // Asked first, so that a request that is too large does not fill the file system (and, on tmpfs, the
-  // memory) before it fails.
-  uint64_t free_bytes = 0;
-  if (const int error = os::free_space(fd_, &free_bytes); error != 0)
-    return Status::system_error(Code::io_error, error, "create '%s': statvfs", path_.c_str());
-  if (bytes > free_bytes)
-    return Status::error(Code::out_of_space,
-                         "create '%s': %llu bytes asked for, %llu are free on its file system", path_.c_str(),
-                         static_cast<ull>(bytes), static_cast<ull>(free_bytes));
-  if (const int error = os::fallocate(fd_, 0, bytes); error != 0) return space_error(error, path_, bytes);
-  if (const int error = os::fsync(fd_); error != 0)
-    return Status::system_error(Code::io_error, error, "create '%s': fsync", path_.c_str());
+  NACRE_TRY(refuse_space("create", bytes));
+  NACRE_TRY(take_blocks("create", bytes));
+  NACRE_TRY(sync("create"));
   if (const int error = os::fsync_parent(path_.c_str()); error != 0)
     return Status::system_error(Code::io_error, error, "create '%s': fsync of its directory", path_.c_str());
   size_bytes_ = bytes;
   return Code::ok;
+}
+
+// Asked first, so that a request that is too large does not fill the file system (and, on tmpfs, the memory) before it
+// fails; and so that one beyond the process's own limit does not end the process by SIGXFSZ.
+Status PoolFile::refuse_space(const char* operation, uint64_t new_bytes) noexcept {
+  uint64_t limit_bytes = 0, free_bytes = 0;
+  if (const int error = os::file_size_limit(&limit_bytes); error != 0)
+    return Status::system_error(Code::io_error, error, "%s '%s': getrlimit", operation, path_.c_str());
+  if (new_bytes > limit_bytes)
+    return Status::error(Code::out_of_space, "%s '%s': %llu bytes are wanted, this process may make files of %llu "
+                         "(RLIMIT_FSIZE, ulimit -f)", operation, path_.c_str(), static_cast<ull>(new_bytes),
+                         static_cast<ull>(limit_bytes));
+  if (const int error = os::free_space(fd_, &free_bytes); error != 0)
+    return Status::system_error(Code::io_error, error, "%s '%s': statvfs", operation, path_.c_str());
+  if (new_bytes - size_bytes_ > free_bytes)
+    return Status::error(Code::out_of_space, "%s '%s': %llu more bytes are wanted, %llu are free on its file system",
+                         operation, path_.c_str(), static_cast<ull>(new_bytes - size_bytes_),
+                         static_cast<ull>(free_bytes));
+  return Code::ok;
+}
+
+Status PoolFile::take_blocks(const char* operation, uint64_t new_bytes) noexcept {
+  const int error = os::fallocate(fd_, size_bytes_, new_bytes - size_bytes_);
+  return error == 0 ? Status() : space_error(error, operation, path_, new_bytes - size_bytes_);
+}
+
+Status PoolFile::sync(const char* operation) noexcept {
+  const int error = os::fsync(fd_);
+  if (error == 0) return Code::ok;
+  if (sync_error_ == 0) sync_error_ = error;
+  return Status::system_error(Code::io_error, error, "%s '%s': fsync", operation, path_.c_str());
+}
+
+Status PoolFile::extend(uint64_t new_bytes) noexcept {
+  const uint64_t old_bytes = size_bytes_;
+  if (has_tail_) NACRE_TRY(cut(old_bytes));  // whatever is in it, added bytes are zero
+  NACRE_TRY(refuse_space("grow", new_bytes));
+  Status s = take_blocks("grow", new_bytes);
+  if (s.ok()) s = sync("grow");
+  if (s.ok())
+    size_bytes_ = new_bytes;
+  else
+    undo_extend(old_bytes);  // a failed fallocate may have taken some
+  return s;
+}
+
+void PoolFile::undo_extend(uint64_t old_bytes) noexcept {
+  size_bytes_ = old_bytes;
+  has_tail_ = os::ftruncate(fd_, old_bytes) != 0;
+}
+
+Status PoolFile::cut(uint64_t new_bytes) noexcept {
+  size_bytes_ = new_bytes;
+  has_tail_ = true;
+  if (const int error = os::ftruncate(fd_, new_bytes); error != 0)
+    return Status::system_error(Code::io_error, error, "shrink '%s': ftruncate to %llu bytes", path_.c_str(),
+                                static_cast<ull>(new_bytes));
+  has_tail_ = false;
+  return sync("shrink");
 }
 
 }  // namespace nacre::pmem

@@ -54,12 +54,12 @@ def nacre(*arguments, code=OK, stdin=b"", says=None, **options):
 class Pool:
     """A fresh folder with a pool in it."""
 
-    def __init__(self, size="4MiB"):
+    def __init__(self, size="4MiB", *more):
         self.folder = tempfile.mkdtemp(prefix="nacre-cli-")
         self.path = self.file("pool")
         if size:
             try:
-                nacre("create", self.path, "--size", size)
+                nacre("create", self.path, "--size", size, *more)
             except BaseException:
                 self.__exit__()
                 raise
@@ -408,7 +408,7 @@ def load_takes_lines_of_any_length():
 
 @test
 def a_value_larger_than_the_pool_is_refused_and_changes_nothing():
-    with Pool("2MiB") as pool:
+    with Pool("2MiB", "--max-size", "2MiB") as pool:
         pool("put", "a", "1")
         pool("put", "a", "--value-file", pool.file("big", b"v" * (3 << 20)), code=(USAGE, IO), says='"a"')
         assert pool("get", "a").out == b"1\n"
@@ -620,7 +620,7 @@ def readers_share_a_pool_and_keep_writers_out():
 
 @test
 def a_full_pool_exits_3_and_stays_sound():
-    with Pool("1MiB") as pool:
+    with Pool("1MiB", "--max-size", "1MiB") as pool:
         acks = pool.file("acks")
         tsv = b"".join(b"k%d\t%s\n" % (i, b"v" * 20000) for i in range(200))
         said = pool("load", "-", "--ack", acks, stdin=tsv, code=IO, says="put of key").err

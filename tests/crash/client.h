@@ -69,6 +69,8 @@ class Client {
  public:
   virtual ~Client() = default;
   virtual uint64_t pool_bytes() const = 0;
+  /// What a pool may grow to: the medium is full then.
+  virtual uint64_t max_bytes() const { return pool_bytes(); }
   virtual std::unique_ptr<Model> empty_model() const = 0;
   /// Makes an empty pool on a domain of zeros, and closes it.
   virtual Status format(std::unique_ptr<pmem::Domain> domain) = 0;

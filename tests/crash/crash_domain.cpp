@@ -38,17 +38,22 @@ void unmap_image(std::byte* image, uint64_t size_bytes) noexcept {
 
 }  // namespace
 
-CrashMedium::CrashMedium(uint64_t size_bytes)
-    : size_bytes_(align_up(size_bytes, kPageBytes)),
-      working_(map_image(size_bytes_)),
-      observed_(map_image(size_bytes_)),
-      durable_(map_image(size_bytes_)),
-      entry_of_word_(size_bytes_ / kWordBytes, 0) {}
+CrashMedium::CrashMedium(uint64_t size_bytes, uint64_t max_bytes)
+    : max_bytes_(align_up(std::max(size_bytes, max_bytes), kPageBytes)),
+      image_bytes_(max_bytes_ + kPageBytes),
+      working_(map_image(image_bytes_)),
+      observed_(map_image(image_bytes_)),
+      durable_(map_image(image_bytes_)),
+      entry_of_word_(image_bytes_ / kWordBytes, 0) {
+  set_all(static_cast<uint32_t>(size_word()), align_up(size_bytes, kPageBytes));
+}
+
+uint64_t CrashMedium::size_bytes() const noexcept { return load_word(working_, size_word()); }
 
 CrashMedium::~CrashMedium() {
-  unmap_image(working_, size_bytes_);
-  unmap_image(observed_, size_bytes_);
-  unmap_image(durable_, size_bytes_);
+  unmap_image(working_, image_bytes_);
+  unmap_image(observed_, image_bytes_);
+  unmap_image(durable_, image_bytes_);
 }
 
 // Calls fn(word, value) for each word of the lines whose working value is not the observed one. Pages first,
@@ -72,11 +77,35 @@ void CrashMedium::for_changed_words(uint64_t first_line, uint64_t line_count, co
 }
 
 void CrashMedium::observe_lines(uint64_t first_line, uint64_t line_count) {
-  for_changed_words(first_line, line_count,
-                    [this](uint32_t word, uint64_t value) { note_store(word, value); });
+  const uint64_t end = size_bytes() / kWordBytes;
+  for_changed_words(first_line, line_count, [&](uint32_t word, uint64_t value) {
+    if (word >= end) std::abort();  // a store behind the end of the file: SIGBUS on a real one
+    note_store(word, value);
+  });
 }
 
-void CrashMedium::observe() { observe_lines(0, size_bytes_ / kLineBytes); }
+void CrashMedium::observe() { observe_lines(0, image_lines()); }
+
+// Whatever the words were, as if they had never been: they come to be with the new length.
+void CrashMedium::zero_words(uint64_t first, uint64_t end) {
+  for (uint64_t w = first; w < end; ++w) {
+    const auto word = static_cast<uint32_t>(w);
+    if (entry_of_word_[word] != 0) drop_entry(word);
+    if (load_word(working_, w) != 0 || load_word(durable_, w) != 0) assign(word, 0);
+  }
+}
+
+void CrashMedium::resize(uint64_t new_bytes) {
+  const std::lock_guard lock(mutex_);
+  const auto word = static_cast<uint32_t>(size_word());
+  const uint64_t old_bytes = size_bytes();
+  if (!blind_) observe();
+  if (new_bytes > old_bytes) zero_words(old_bytes / kWordBytes, new_bytes / kWordBytes);
+  store_word(working_, word, new_bytes);
+  if (blind_) return;
+  note_store(word, new_bytes);
+  capture_lines(word / kWordsPerLine, 1);
+}
 
 void CrashMedium::note_store(uint32_t word_idx, uint64_t value) {
   undo_.push_back({word_idx, load_word(observed_, word_idx)});
@@ -124,9 +153,9 @@ void CrashMedium::drop_all_entries() {
 void CrashMedium::flush(uint64_t off, uint64_t bytes, const pmem::Site& site) {
   const std::lock_guard lock(mutex_);
   SiteInfo* info = sites_ ? &sites_->of(site, true) : nullptr;
-  if (blind_ || off >= size_bytes_) return;
+  if (blind_ || off >= max_bytes_) return;
   const uint64_t first_line = off / kLineBytes;
-  const uint64_t line_count = (std::min(off + bytes, size_bytes_) - 1) / kLineBytes - first_line + 1;
+  const uint64_t line_count = (std::min(off + bytes, max_bytes_) - 1) / kLineBytes - first_line + 1;
   if (info && info->fault != SiteFault::none) return flush_faulty(first_line, line_count, info);
   observe_lines(first_line, line_count);
   capture_lines(first_line, line_count);
@@ -175,10 +204,10 @@ void CrashMedium::fence(const pmem::Site& site) {
 }
 
 void CrashMedium::dirty(uint64_t off, uint64_t bytes) {
-  if (blind_ || bytes == 0 || off >= size_bytes_) return;
+  if (blind_ || bytes == 0 || off >= max_bytes_) return;
   const std::lock_guard lock(mutex_);
   const uint64_t first_line = off / kLineBytes;
-  observe_lines(first_line, (std::min(off + bytes, size_bytes_) - 1) / kLineBytes - first_line + 1);
+  observe_lines(first_line, (std::min(off + bytes, max_bytes_) - 1) / kLineBytes - first_line + 1);
 }
 
 void CrashMedium::drain(const Captured& captured) {
@@ -269,7 +298,7 @@ void CrashMedium::lose_power(const Unsettled& unsettled, std::span<const uint16_
 
 // Notes what changed for rollback only.
 void CrashMedium::absorb() {
-  for_changed_words(0, size_bytes_ / kLineBytes, [this](uint32_t word, uint64_t value) {
+  for_changed_words(0, image_bytes_ / kLineBytes, [this](uint32_t word, uint64_t value) {
     undo_.push_back({word, load_word(observed_, word)});
     store_word(observed_, word, value);
   });
@@ -286,12 +315,13 @@ void CrashMedium::rollback(const Mark& mark) {
   forget_captures();
 }
 
-void CrashMedium::save_working() { saved_working_.assign(working_, working_ + size_bytes_); }
+void CrashMedium::save_working() { saved_working_.assign(working_, working_ + image_bytes_); }
 
-void CrashMedium::restore_working() { std::memcpy(working_, saved_working_.data(), size_bytes_); }
+void CrashMedium::restore_working() { std::memcpy(working_, saved_working_.data(), image_bytes_); }
 
 CrashDomain::CrashDomain(CrashMedium& medium)
-    : Domain(medium.working(), medium.size_bytes(), pmem::Medium::test, pmem::FlushKind::hooked, false),
+    : Domain(medium.working(), medium.size_bytes(), pmem::Medium::test, pmem::FlushKind::hooked, false,
+             medium.max_bytes()),
       medium_(&medium) {}
 
 CrashDomain::CrashDomain(std::unique_ptr<CrashMedium> medium) : CrashDomain(*medium) {
@@ -325,5 +355,22 @@ pmem::Ticket CrashDomain::do_order(const pmem::Site& site) noexcept {
 }
 
 void CrashDomain::do_dirty(uint64_t off, uint64_t bytes) noexcept { medium_->dirty(off, bytes); }
+
+Status CrashDomain::grow(uint64_t new_bytes) noexcept {
+  new_bytes = align_up(new_bytes, kPageBytes);
+  if (new_bytes <= size_bytes()) return Code::ok;
+  if (new_bytes > reserved_bytes()) return Status::error(Code::out_of_space, "grow: the crash medium is full");
+  medium_->resize(new_bytes);
+  publish_size(new_bytes);
+  return Code::ok;
+}
+
+Status CrashDomain::shrink(uint64_t new_bytes) noexcept {
+  new_bytes = align_up(new_bytes, kPageBytes);
+  if (new_bytes >= size_bytes()) return Code::ok;
+  publish_size(new_bytes);
+  medium_->resize(new_bytes);
+  return Code::ok;
+}
 
 }  // namespace nacre::crash

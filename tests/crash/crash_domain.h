@@ -15,6 +15,10 @@
 // working with observed (at each flush, in its lines; at each fence, everywhere) and stays unsettled until a
 // flush of it is drained. Values that were overwritten between two looks are not seen: that is the one
 // approximation, and the looks include dirty(), which an apply calls after its stores.
+//
+// The length of the file is a word, too: kept behind the capacity of the images, stored and flushed by grow and
+// shrink. So until the next fence of the thread that grew the file a crash may leave the old length or the new one,
+// whatever became of the words in the added range.
 #pragma once
 
 #include <cstddef>
@@ -25,6 +29,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "pmem/base/units.h"
 #include "pmem/domain.h"
 #include "tests/crash/site_table.h"
 
@@ -78,13 +83,14 @@ class PointSink {
 
 class CrashMedium {
  public:
-  /// A pool of zeros. `size_bytes` is a multiple of 4 KiB.
-  explicit CrashMedium(uint64_t size_bytes);
+  /// A pool of zeros that can grow to `max_bytes` (0: not at all). `size_bytes` is a multiple of 4 KiB.
+  explicit CrashMedium(uint64_t size_bytes, uint64_t max_bytes = 0);
   ~CrashMedium();
   CrashMedium(const CrashMedium&) = delete;
   CrashMedium& operator=(const CrashMedium&) = delete;
 
-  uint64_t size_bytes() const noexcept { return size_bytes_; }
+  uint64_t size_bytes() const noexcept;  ///< as the product sees it now
+  uint64_t max_bytes() const noexcept { return max_bytes_; }
   std::byte* working() const noexcept { return working_; }
   const std::byte* durable() const noexcept { return durable_; }
   /// Of the durable image; that of zeros is 0 (see zobrist.h).
@@ -100,6 +106,8 @@ class CrashMedium {
   void flush(uint64_t off, uint64_t bytes, const pmem::Site& site);
   void fence(const pmem::Site& site);
   void dirty(uint64_t off, uint64_t bytes);
+  /// Makes the file as long as that; bytes that it gains are zero. At most max_bytes().
+  void resize(uint64_t size_bytes);
 
   /// Looks at the whole working image and notes every store since the last look.
   void observe();
@@ -170,7 +178,12 @@ class CrashMedium {
   void absorb();
   Entry& entry_of(uint32_t word_idx);
 
-  uint64_t size_bytes_;
+  uint64_t size_word() const noexcept { return max_bytes_ / kWordBytes; }
+  uint64_t image_lines() const noexcept { return max_bytes_ / kLineBytes; }
+  void zero_words(uint64_t first, uint64_t end);
+
+  uint64_t max_bytes_;
+  uint64_t image_bytes_;  // with the page of the size word
   std::byte* working_ = nullptr;
   std::byte* observed_ = nullptr;
   std::byte* durable_ = nullptr;
@@ -201,6 +214,9 @@ class CrashDomain final : public pmem::Domain {
   CrashDomain(std::span<const std::byte> working, std::span<const std::byte> durable);
 
   CrashMedium& medium() const noexcept { return *medium_; }
+
+  Status grow(uint64_t new_bytes) noexcept override;
+  Status shrink(uint64_t new_bytes) noexcept override;
 
  protected:
   void do_flush(uint64_t off, uint64_t bytes, const pmem::Site& site) noexcept override;

@@ -107,6 +107,7 @@ class DbStore final : public Store {
     if (v == "lane") return lane_ = static_cast<int>(numbers(op)[0]), Code::ok;
     if (v == "epoch" || v == "retire") return db_->pool().advance(v == "retire"), Code::ok;
     if (v == "reclaim") return db_->pool().reclaim(), Code::ok;
+    if (v == "shrink") return db_->shrink();
     const std::vector<uint64_t> n = numbers(op);
     if (v == "drop") return db_->drop_table(table_name(n[0]));
     auto table = db_->table(table_name(n[0]), v == "create" ? std::optional(EngineKind::hash) : std::nullopt);
@@ -192,9 +193,13 @@ class DbClient final : public Client {
     options_.one_fence = config_value(config, "form", "strict") == "one";
     options_.geometry = &geometry_;
     options_.identity_seed = 7;
+    options_.grow_helper = false;  // growth happens in the operation that needs it: a run is the same each time
+    options_.grow_step_bytes = number("step", "8192");
+    max_bytes_ = std::max<uint64_t>(size_bytes_, number("max", "0"));
   }
 
   uint64_t pool_bytes() const override { return size_bytes_; }
+  uint64_t max_bytes() const override { return max_bytes_; }
   std::unique_ptr<Model> empty_model() const override { return std::make_unique<DbModel>(); }
 
   Status format(std::unique_ptr<pmem::Domain> domain) override {
@@ -213,7 +218,7 @@ class DbClient final : public Client {
   }
 
  private:
-  uint64_t size_bytes_;
+  uint64_t size_bytes_, max_bytes_;
   alloc::Geometry geometry_;
   engine::Options options_;
 };
@@ -225,6 +230,14 @@ std::string fill(uint64_t first, uint64_t count, uint64_t table = 0) {
   std::string ops;
   for (uint64_t key = first; key < first + count; ++key)
     ops += "put:" + std::to_string(table) + ":" + std::to_string(key) + ":8:" + std::to_string(key) + ";";
+  return ops;
+}
+
+/// As fill, with values that take a chunk each.
+std::string large(uint64_t first, uint64_t count) {
+  std::string ops;
+  for (uint64_t key = first; key < first + count; ++key)
+    ops += "put:0:" + std::to_string(key) + ":3900:" + std::to_string(key) + ";";
   return ops;
 }
 
@@ -270,6 +283,15 @@ std::vector<Directed> directed() {
       {"full pool",
        "|;put:0:1:3900:1;put:0:2:3900:2;put:0:3:3900:3;put:0:4:3900:4;put:0:5:3900:5;put:0:6:3900:6;"
        "put:0:7:3900:7;put:0:8:3900:8;put:0:9:3900:9;del:0:1;put:0:10:3900:10"},
+      {"growth by records, into a new zone",
+       large(1, 8) + "|;put:0:9:3900:9;put:0:10:3900:10;put:0:11:3900:11;put:0:12:3900:12", ",max=131072"},
+      {"growth by splits", fill(0, 40) + large(50, 5) + "|;" + fill(60, 14) + large(80, 3), ",max=131072"},
+      {"growth, then clear, shrink and growth again",
+       large(1, 12) + "|;clear:0;retire;retire;shrink;put:0:1:3900:1;" + large(2, 10), ",max=131072"},
+      {"shrink in a pool that is almost empty", fill(0, 6) + "|;shrink;put:0:1:3900:1;put:0:2:3900:2;shrink", ",max=131072"},
+      {"growth, kill, growth, crash, shrink, crash",
+       large(1, 9) + "|;put:0:10:3900:1;!kill;put:0:11:3900:2;!crash:3;del:0:10;del:0:11;shrink;!crash:4;put:0:12:3900:3",
+       ",max=131072"},
       {"values grow to extents and shrink again",
        fill(0, 3) + "|;put:0:1:900:1;put:0:1:3000:2;put:0:1:8:3;put:0:1:9000:4;put:0:2:5000:5;del:0:1;epoch;epoch;"
                     "put:0:3:7000:6",

@@ -58,12 +58,12 @@ class Explorer::Run final : private SelectionVisitor {
         progress_(owner.progress_),
         replay_(replay),
         trace_(trace),
-        main_(owner.client_.pool_bytes()),
+        main_(owner.client_.pool_bytes(), owner.client_.max_bytes()),
         depth_(replay ? static_cast<uint32_t>(replay->size()) : config_.depth),
         recordings_(depth_ + 1),
         positions_(depth_) {
     for (uint32_t d = 0; d < depth_; ++d) {
-      levels_.push_back(std::make_unique<CrashMedium>(client_.pool_bytes()));
+      levels_.push_back(std::make_unique<CrashMedium>(client_.pool_bytes(), client_.max_bytes()));
       levels_.back()->set_sites(sites_);
     }
     main_.set_sites(sites_);

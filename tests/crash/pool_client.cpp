@@ -163,6 +163,7 @@ class PoolStore final : public Store {
     if (op.starts_with("lane:")) return lane_ = static_cast<int>(numbers(op)[0]), Code::ok;
     if (op == "epoch" || op == "retire") return pool_->advance(op == "retire"), Code::ok;
     if (op == "reclaim") return pool_->reclaim(), Code::ok;
+    if (op == "shrink") return pool_->shrink();
     return Code::invalid_argument;
   }
 
@@ -353,12 +354,15 @@ class PoolClient final : public Client {
       return std::stoull(std::string(config_value(config, key, otherwise)));
     };
     size_bytes_ = number("size", "65536");
+    max_bytes_ = number("max", "0");
+    step_bytes_ = number("step", "8192");
     geometry_.chunk_bytes = static_cast<uint32_t>(number("chunk", "4096"));
     geometry_.lane_count = static_cast<uint32_t>(number("lanes", "2"));
     geometry_.lane_cells = static_cast<uint32_t>(number("cells", "16"));
   }
 
   uint64_t pool_bytes() const override { return size_bytes_; }
+  uint64_t max_bytes() const override { return std::max(size_bytes_, max_bytes_); }
   std::unique_ptr<Model> empty_model() const override { return std::make_unique<PoolModel>(); }
 
   Status format(std::unique_ptr<pmem::Domain> domain) override {
@@ -366,7 +370,7 @@ class PoolClient final : public Client {
                               {.geometry = geometry_, .classes = {}, .identity_lo = 1, .identity_hi = 2});
   }
   Result<std::unique_ptr<Store>> open(std::unique_ptr<pmem::Domain> domain) override {
-    NACRE_ASSIGN(auto pool, alloc::Pool::open(std::move(domain), {.form = form_}));
+    NACRE_ASSIGN(auto pool, alloc::Pool::open(std::move(domain), options()));
     auto store = std::make_unique<PoolStore>(std::move(pool));
     NACRE_TRY(store->open());
     return std::unique_ptr<Store>(std::move(store));
@@ -385,9 +389,17 @@ class PoolClient final : public Client {
   }
 
  private:
+  // Growth happens in the operation that needs it, so that a run is the same each time.
+  alloc::PoolOptions options() const {
+    alloc::PoolOptions o;
+    o.form = form_;
+    o.grow = {.helper = false, .step_bytes = step_bytes_};
+    return o;
+  }
+
   alloc::CommitForm form_;
   alloc::Geometry geometry_;
-  uint64_t size_bytes_;
+  uint64_t size_bytes_, max_bytes_, step_bytes_;
 };
 
 std::unique_ptr<Client> make_pool_client(const Config& config) {
@@ -400,6 +412,10 @@ struct Directed {
   std::string config = {};  // added to the form
 };
 const std::vector<Directed>& directed() {
+  // Ten of the first zone's chunks, and more keys than that: the pool is full, or has just grown.
+  static const std::string full =
+      "put:0:4000:1;put:1:4000:2;put:2:4000:3;put:3:4000:4;put:4:4000:5;put:5:4000:6;put:6:4000:7;put:7:4000:8;"
+      "put:8:4000:9;";
   static const std::vector<Directed> runs = {
       {"format", "put:0:24:1"},
       {"lane wraps in one key",
@@ -433,6 +449,24 @@ const std::vector<Directed>& directed() {
       {"out of space and reclaim",
        "put:0:4000:1;put:1:4000:2;put:2:4000:3;put:3:4000:4;put:4:4000:5;put:5:4000:6;"
        "put:6:4000:7;put:7:4000:8;put:8:4000:9;|;put:9:4000:10;del:0;put:9:4000:11;put:10:4000:12"},
+      {"growth into a new zone, and within it",
+       full + "|;put:11:4000:12;put:12:4000:13;put:13:4000:14;put:14:4000:15", ",max=131072"},
+      {"growth of a pool that was recovered", full + "|;put:11:4000:12;!kill;put:12:4000:13;!crash:5;put:13:4000:14",
+       ",max=131072"},
+      {"growth by one chunk after another, into a third zone",
+       full + "put:11:4000:12;put:12:4000:13;|;put:13:4000:14;put:14:4000:15;put:15:4000:16;put:16:4000:17",
+       ",size=45056,max=131072,step=4096"},
+      {"growth up to the bound, then out of space",
+       full + "|;put:11:4000:12;put:12:4000:13;put:13:4000:14;put:14:4000:15;del:0;put:14:4000:15", ",max=81920"},
+      {"shrink of free chunks", "put:0:24:1;|;shrink;put:0:24:2;put:1:4000:3;shrink"},
+      {"shrink by a zone, and growth over it",
+       full + "put:11:4000:12;put:12:4000:13;del:11;del:12;|;shrink;put:11:4000:14;put:12:4000:15", ",max=131072"},
+      {"shrink takes slabs that were emptied, and line memory with them",
+       "put:0:24:1;put:7:24:2;put:14:24:3;del:7;del:14;drop:1;drop:2;move:0;retire;retire;|;shrink;put:7:24:4;put:1:4000:5",
+       ",cells=64"},
+      {"shrink, kill, growth",
+       full + "put:11:4000:12;del:11;del:10;|;shrink;!kill;put:10:4000:14;put:11:4000:13;shrink;!crash:7;put:12:24:1",
+       ",max=131072"},
       {"extents come, change size and go",
        "put:0:24:1;|;put:0:1000:2;put:0:9000:3;put:0:24:4;put:0:5000:5;epoch;epoch;put:0:2000:6;del:0", ",chunk=1024"},
       {"chunks of a freed extent become another extent, in two lanes",
@@ -491,6 +525,23 @@ std::string random_op(Random& random, bool large) {
   }
 }
 
+// Large records come and go, so that the pool grows and shrinks; now and then something else.
+std::string random_growing_op(Random& random) {
+  const std::string key = std::to_string(random.below(24));
+  switch (random.below(10)) {
+    case 0:
+      return "shrink";
+    case 1:
+    case 2:
+    case 3:
+      return "del:" + key;
+    case 4:
+      return random_op(random, false);
+    default:
+      return "put:" + key + ":4000:" + std::to_string(random.below(1000));
+  }
+}
+
 // Chunks of 1 KiB: records are units of slabs, or extents of one chunk or of several.
 const std::vector<std::string>& large_alphabet() {
   static const std::vector<std::string> ops = {"put:0:24:1", "put:0:1000:2", "put:0:2500:3", "put:0:6000:5",
@@ -527,6 +578,13 @@ std::vector<Workload> pool_workloads() {
       Workload workload{form.substr(5) + ": random " + std::to_string(seed), "pool",
                         form + (large ? ",chunk=1024" : ""), {}, false};
       for (int i = 0; i < 60; ++i) workload.ops.push_back(random_op(random, large));
+      all.push_back(std::move(workload));
+    }
+    for (uint64_t seed = 1; seed <= 6; ++seed) {
+      Random random{seed};
+      Workload workload{form.substr(5) + ": random growth " + std::to_string(seed), "pool", form + ",max=131072", {},
+                        false};
+      for (int i = 0; i < 60; ++i) workload.ops.push_back(random_growing_op(random));
       all.push_back(std::move(workload));
     }
   }

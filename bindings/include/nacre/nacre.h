@@ -70,8 +70,18 @@ NACRE_API int nacre_options_set_create_if_missing(nacre_options *options, int on
 NACRE_API int nacre_options_set_error_if_exists(nacre_options *options, int on);
 /* Never write to the file, nor make it; several read-only handles may share a pool (default 0). */
 NACRE_API int nacre_options_set_read_only(nacre_options *options, int on);
-/* Size in bytes of a pool to be made (default 1 GiB, least 1 MiB); ignored for an existing one. */
+/* First size in bytes of a pool to be made (default 1 GiB, least 1 MiB); ignored for an existing one. */
 NACRE_API int nacre_options_set_size(nacre_options *options, uint64_t bytes);
+/* 0: through this handle the pool keeps its size and is full when its space is used. Default 1: it grows, ahead of
+ * demand, by a thread of the library's own that lives from the first need until nacre_close. */
+NACRE_API int nacre_options_set_grow(nacre_options *options, int on);
+/* The pool grows no larger than that; 0 (default): no bound but the medium's. A pool to be made keeps the bound and is
+ * made no larger; for an existing one the smaller of its own and this one holds. Address space of this size is
+ * reserved; without a bound it is 64 GiB, or four times the size of a large pool, and growth beyond it needs a new
+ * open. NACRE_INVALID_ARGUMENT: less than 1 MiB. */
+NACRE_API int nacre_options_set_max_size(nacre_options *options, uint64_t bytes);
+/* What one growth adds, rounded to chunks; 0 (default): an eighth of the pool, at least 4 MiB, at most 256 MiB. */
+NACRE_API int nacre_options_set_grow_step(nacre_options *options, uint64_t bytes);
 /* "auto" (default), "dax", "memory" or "msync"; the environment's NACRE_MEDIUM decides for "auto". */
 NACRE_API int nacre_options_set_medium(nacre_options *options, const char *name);
 /* Engine of the default table of a pool to be made: "hash" (default) or "dram". */
@@ -103,6 +113,10 @@ NACRE_API int nacre_info(nacre_db *db, nacre_figure_fn *fn, void *arg);
  * named "problem" carry the text of one finding. NACRE_OK: sound. NACRE_CORRUPTION: there were findings.
  * No other thread may write meanwhile. Never writes. */
 NACRE_API int nacre_check(nacre_db *db, nacre_figure_fn *fn, void *arg);
+/* Gives empty space at the end of the pool back to the medium; NACRE_OK also if there is none. Durable at return. Other
+ * threads may go on reading and writing. NACRE_LOCKED: a call that runs in another thread may still see that space; try
+ * again. NACRE_NOT_SUPPORTED (medium), _READ_ONLY, _IO_ERROR, _CORRUPTION, _INVALID_ARGUMENT (from a callback). */
+NACRE_API int nacre_shrink(nacre_db *db);
 /* Fences, flushed lines and flushed bytes of the calling thread on this pool since open. Any out may be null. */
 NACRE_API int nacre_thread_counters(nacre_db *db, uint64_t *fences, uint64_t *lines, uint64_t *bytes);
 

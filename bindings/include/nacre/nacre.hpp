@@ -241,10 +241,13 @@ struct Options {
   bool create_if_missing = false;  ///< make the pool if the file is not there
   bool error_if_exists = false;    ///< Code::exists if the file is there
   bool read_only = false;          ///< never write; several read-only handles may share a pool
-  uint64_t size = 0;               ///< bytes of a pool to be made; 0 is the library's default (1 GiB)
+  uint64_t size = 0;               ///< first bytes of a pool to be made; 0 is the library's default (1 GiB)
   std::string medium{};            ///< "auto", "dax", "memory" or "msync"; empty is "auto"
   Engine engine = Engine::hash;    ///< of the default table of a pool to be made
   std::string commit_form{};       ///< "strict" or "one_fence"; empty is "strict"
+  bool grow = true;                ///< false: through this Db the pool keeps its size
+  uint64_t max_size = 0;           ///< the pool grows no larger; 0: no bound but the medium's
+  uint64_t grow_step = 0;          ///< what one growth adds; 0: an eighth of the pool, 4 to 256 MiB
 };
 
 /// One figure of Db::stats, info or check: a number, or a text when `is_text`.
@@ -605,6 +608,9 @@ class Db {
     if (status != NACRE_OK && !findings) return Status::from_c(status);
     return CheckReport{!findings, std::move(call.rows)};
   }
+  /// Gives empty space at the pool's end back to the medium. locked: try again; not_supported, read_only, io_error,
+  /// corruption; invalid_argument from inside a callable.
+  Status shrink() const noexcept { return Status::from_c(nacre_shrink(handle_)); }
   /// Fences, flushed lines and flushed bytes of the calling thread on this pool since open.
   Result<ThreadCounters> thread_counters() const noexcept {
     ThreadCounters counters;
@@ -634,6 +640,9 @@ class Db {
       if (status == NACRE_OK) status = nacre_options_set_engine(handle, engine_name(from.engine));
       if (status == NACRE_OK && !from.commit_form.empty())
         status = nacre_options_set_commit_form(handle, from.commit_form.c_str());
+      if (status == NACRE_OK) status = nacre_options_set_grow(handle, from.grow);
+      if (status == NACRE_OK) status = nacre_options_set_max_size(handle, from.max_size);
+      if (status == NACRE_OK) status = nacre_options_set_grow_step(handle, from.grow_step);
       return status;
     }
   };

@@ -132,6 +132,7 @@ TEST_CASE("a value of 1 GiB comes back byte for byte, is replaced by a small one
   engine::Options options;
   options.create_if_missing = true;
   options.size_bytes = bytes + bytes / 16;
+  options.grow = false;
   options.one_fence = true;
   options.medium = engine::MediumChoice::dax;
   std::string value = value_of_seed(bytes, 1);
