@@ -287,6 +287,22 @@ TEST_CASE("an empty slab of several chunks serves small records when the pool is
   REQUIRE(p.put(0, 3000, 1) == Code::out_of_space);
 }
 
+TEST_CASE("slabs that come and go leave no mirrors behind") {
+  AnchoredPool p(CommitForm::strict, formatted_image(64 * 1024, tiny_chunks()));
+  for (int round = 0; round < 300; ++round) {
+    for (uint32_t w = 0; w < 6; ++w) REQUIRE(p.put(w, 900 - 100 * w, 1).ok());
+    for (uint32_t w = 0; w < 6; ++w) REQUIRE(p.remove(w).ok());
+    p->reclaim();
+    const uint64_t free = p->heap().free_chunks_known();
+    REQUIRE(p.put(6, 33 * 1024, 2).ok());  // takes back what the slabs had
+    REQUIRE(free < 33);
+    REQUIRE(p.remove(6).ok());
+    p->reclaim();
+  }
+  REQUIRE(p->heap().work().slabs_retired <= 12);
+  REQUIRE(problems_of(p).empty());
+}
+
 TEST_CASE("the free tail is found, taken out, given back, and cut off and grown again") {
   AnchoredPool p(CommitForm::strict, formatted_image(256 * 1024));
   REQUIRE(p.put(0, 100, 1).ok());
