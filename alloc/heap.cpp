@@ -13,8 +13,13 @@ Status damaged_line(const char* what, uint64_t line_off) {
                        static_cast<unsigned long long>(line_off));
 }
 
-Heap::Heap(pmem::Domain& domain, const Layout& layout, Salt salt, const LineLocks& locks)
-    : domain_(domain), layout_(layout), salt_(salt), locks_(locks) {}
+Heap::Heap(pmem::Domain& domain, const Layout& layout, Salt salt, const LineLocks& locks, const Epochs& epochs)
+    : domain_(domain), layout_(layout), salt_(salt), locks_(locks), epochs_(epochs) {}
+
+Heap::~Heap() {
+  for (const ClassSlabs& list : class_slabs_)
+    for (Slab* slab : list.all) delete slab;
+}
 
 Status Heap::load_classes() {
   std::vector<uint64_t> words;
@@ -36,7 +41,6 @@ void Heap::make_room(ClassSlabs& list) {
   const size_t need = list.all.size() + kMaxThreads;  // each thread may be installing one
   grow(list.all, need);
   grow(list.with_room, need);
-  grow(slabs_, slabs_.size() + kMaxThreads);
 }
 
 void Heap::set_slab_at(const FreeRun& run, Slab* slab) noexcept {
@@ -67,8 +71,7 @@ Result<Slab*> Heap::load_slab(uint32_t head, const ChunkUse& use) {
   ClassSlabs& list = class_slabs_[use.class_id];
   make_room(list);
   slab_of_chunk_.make(head, use.chunks);
-  Slab* raw = slab.get();
-  slabs_.push_back(std::move(slab));
+  Slab* raw = slab.release();
   list.all.push_back(raw);
   set_slab_at({head, use.chunks}, raw);
   if (raw->available_count() != 0) {
@@ -101,6 +104,7 @@ bool Heap::take_listed(ClassSlabs& list, Arena& arena, uint32_t class_id, UnitRe
     list.with_room.pop_back();
     out = {slab, slab->take(), 0, 0};
     if (out.unit != slab->unit_count()) {
+      slab->in_arena = true;
       arena.active[class_id] = slab;
       return true;
     }
@@ -117,6 +121,7 @@ Status Heap::refill(Arena& arena, uint32_t class_id, UnitRef& out) {
     sync::Guard guard(mutex_);
     ClassSlabs& list = class_slabs_[class_id];
     if (Slab* old = std::exchange(arena.active[class_id], nullptr)) {
+      old->in_arena = false;
       old->listed.store(false, std::memory_order_seq_cst);
       if (old->available_count() != 0 && !old->listed.exchange(true)) list.with_room.push_back(old);
     }
@@ -219,6 +224,8 @@ Status Heap::load_all() {
 Status Heap::claim_empty(Claim& out, uint32_t chunks, uint32_t lowest) {
   NACRE_TRY(load_all());
   sync::Guard guard(mutex_);
+  drop_retired();
+  retired_.reserve(retired_.size() + kMaxThreads);  // each thread may be retiring one
   for (ClassSlabs& list : class_slabs_) {
     for (size_t i = 0; i < list.all.size(); ++i) {
       Slab* slab = list.all[i];
@@ -254,6 +261,7 @@ std::unique_ptr<Slab> Heap::prepare_install(const Claim& claim, uint32_t class_i
                                      c.unit_bytes, c.units_per_slab);
   for (uint32_t u = 0; u < c.units_per_slab; ++u) slab->give(u);
   sync::Guard guard(mutex_);
+  drop_retired();
   make_room(class_slabs_[class_id]);
   slab_of_chunk_.make(claim.chunk(), claim.chunk_count());
   return slab;
@@ -261,19 +269,40 @@ std::unique_ptr<Slab> Heap::prepare_install(const Claim& claim, uint32_t class_i
 
 void Heap::install(const Claim& claim, std::unique_ptr<Slab> slab) noexcept {
   sync::Guard guard(mutex_);
-  Slab* raw = slab.get();
+  Slab* raw = slab.release();
   ClassSlabs& list = class_slabs_[raw->class_id()];
   raw->listed.store(true);
   list.all.push_back(raw);
   list.with_room.push_back(raw);
-  slabs_.push_back(std::move(slab));
   set_slab_at(claim.run_, raw);
+  retire(claim.emptied_);
+}
+
+// Whoever found the slab while it was one has a pin, or an arena leads to it.
+void Heap::retire(Slab* slab) noexcept {
+  if (slab != nullptr) retired_.push_back({std::unique_ptr<Slab>(slab), epochs_.current()});  // room was made
+}
+
+void Heap::drop_retired() noexcept {
+  const uint64_t epoch = epochs_.current();
+  std::erase_if(retired_, [&](const Retired& r) { return !r.slab->in_arena && r.epoch + 2 <= epoch; });
+}
+
+void Heap::forget(const Claim& claim) noexcept {
+  sync::Guard guard(mutex_);
+  retire(claim.emptied_);
 }
 
 void Heap::slab_freed(const Claim& claim) noexcept {
   sync::Guard guard(mutex_);
   set_slab_at(claim.run_, nullptr);
   give_run(claim.run_);
+  retire(claim.emptied_);
+}
+
+Heap::Work Heap::work() noexcept {
+  sync::Guard guard(mutex_);
+  return {words_read_.load(std::memory_order_relaxed), slabs_loaded_.load(std::memory_order_relaxed), retired_.size()};
 }
 
 Result<bool> Heap::load_some() {

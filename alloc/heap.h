@@ -22,6 +22,7 @@
 #include <memory>
 #include <vector>
 
+#include "alloc/epoch.h"
 #include "alloc/free_runs.h"
 #include "alloc/growing_array.h"
 #include "alloc/guarded_line.h"
@@ -76,7 +77,10 @@ bool decode_chunk_word(uint64_t word, const SizeClasses& classes, uint64_t room,
 class Heap {
  public:
   /// `locks` are those under which lines of the chunk table change.
-  Heap(pmem::Domain& domain, const Layout& layout, Salt salt, const LineLocks& locks);
+  Heap(pmem::Domain& domain, const Layout& layout, Salt salt, const LineLocks& locks, const Epochs& epochs);
+  ~Heap();
+  Heap(const Heap&) = delete;
+  Heap& operator=(const Heap&) = delete;
 
   /// Reads the class table. corruption.
   Status load_classes();
@@ -143,7 +147,10 @@ class Heap {
       held_ = false;
     }
     /// Whether its commit happened is known at the next open.
-    void forget() noexcept { held_ = false; }
+    void forget() noexcept {
+      heap_.forget(*this);
+      held_ = false;
+    }
     uint32_t chunk() const noexcept { return run_.first; }
     uint32_t chunk_count() const noexcept { return run_.chunks; }
     /// Free chunks that were known after these were taken.
@@ -162,7 +169,7 @@ class Heap {
     bool bitmap_written_ = false;
     uint64_t free_left_ = 0;
     FreeRun run_;
-    Slab* emptied_ = nullptr;
+    Slab* emptied_ = nullptr;  // owned by the claim
   };
   /// The mirror of the slab that the claimed chunks are to be; reserves what install() needs.
   std::unique_ptr<Slab> prepare_install(const Claim& claim, uint32_t class_id);
@@ -193,15 +200,14 @@ class Heap {
   struct Work {
     uint64_t words_read = 0;    // of the chunk table, by the cursor
     uint64_t slabs_loaded = 0;  // bitmaps
+    uint64_t slabs_retired = 0; // mirrors of slabs that are no more, kept for those who may still look at them
   };
   /// What was read so far; tests assert it.
-  Work work() const noexcept {
-    return {words_read_.load(std::memory_order_relaxed), slabs_loaded_.load(std::memory_order_relaxed)};
-  }
+  Work work() noexcept;
 
  private:
   struct ClassSlabs {
-    std::vector<Slab*> all;
+    std::vector<Slab*> all;          // owned
     std::vector<Slab*> with_room;    // not active anywhere and not known to be full
     std::vector<uint32_t> unloaded;  // first chunks of slabs whose bitmap was not read when the cursor came by
     size_t next_unloaded = 0;
@@ -233,6 +239,9 @@ class Heap {
   void unclaim(const Claim& claim) noexcept;
   void install(const Claim& claim, std::unique_ptr<Slab> slab) noexcept;
   void slab_freed(const Claim& claim) noexcept;
+  void forget(const Claim& claim) noexcept;
+  void retire(Slab* slab) noexcept;  // mutex_ held
+  void drop_retired() noexcept;      // mutex_ held
   Result<Slab*> load_slab(uint32_t head, const ChunkUse& use);  // mutex_ held; lists the slab if it has room
   Status load_next(ClassSlabs& list);                           // mutex_ held
   void make_room(ClassSlabs& list);  // mutex_ held; so that what is noexcept never allocates
@@ -245,6 +254,7 @@ class Heap {
   const Layout& layout_;
   Salt salt_;
   const LineLocks& locks_;
+  const Epochs& epochs_;
   SizeClasses classes_;
 
   std::atomic<bool> scanned_all_{false};  // no chunk is left to be read, as far as is known
@@ -256,7 +266,11 @@ class Heap {
   std::map<uint32_t, uint32_t> held_;            // extents located ahead of the cursor: first chunk, chunks
   GrowingArray<std::atomic<Slab*>> slab_of_chunk_;  // all chunks of a slab lead to it
   std::vector<ClassSlabs> class_slabs_{kMaxClasses};
-  std::vector<std::unique_ptr<Slab>> slabs_;     // all ever made; freed with the heap
+  struct Retired {
+    std::unique_ptr<Slab> slab;
+    uint64_t epoch;
+  };
+  std::vector<Retired> retired_;
 };
 
 Status damaged_line(const char* what, uint64_t line_off);

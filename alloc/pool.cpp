@@ -25,7 +25,7 @@ Pool::Pool(std::unique_ptr<pmem::Domain> domain, const Geometry& geometry, Salt 
       layout_(geometry, domain_->size_bytes()),
       salt_(salt),
       options_(options),
-      heap_(*domain_, layout_, salt, slab_locks_),
+      heap_(*domain_, layout_, salt, slab_locks_, epochs_),
       index_locks_(kIndexStripes),
       slab_locks_(kSlabStripes) {}
 
@@ -197,6 +197,8 @@ void Pool::reclaim() noexcept {
     if (std::chrono::steady_clock::now() >= give_up) break;
     backoff.wait(this);
   }
+  const Pin pin(epochs_);  // a slab that becomes empty here must not go while it is being listed
+  if (!pin.status().ok()) return;
   for (auto& lane : lanes_) {
     if (lane->held.exchange(1, std::memory_order_acquire) != 0) continue;
     drain_limbo(*lane);

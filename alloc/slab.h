@@ -82,6 +82,8 @@ class Slab {
 
   /// True while the slab is somebody's active one or in its class's list of slabs with room.
   std::atomic<bool> listed{false};
+  /// True while an arena leads to it. Under the heap's mutex.
+  bool in_arena = false;
 
  private:
   const uint32_t chunk_;
