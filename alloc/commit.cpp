@@ -174,7 +174,7 @@ class Commit::Inner {
   /// Changes one word of the chunk table, durably.
   Status publish_word(const ChunkWordChange& change) {
     commit.own_word_ = &change;
-    NACRE_TRY(commit.lock({}, 1, 1));
+    NACRE_TRY(commit.lock({}, 0, 0));
     NACRE_TRY(commit.make_visible());
     lane_.applied_seq.store(lane_.last_seq, std::memory_order_release);
     Lane::bump(lane_.commits, 1);
@@ -210,23 +210,24 @@ Status Commit::make_slab(uint32_t class_id) {
 }
 
 // not_found if no slab at chunk `lowest` or above is empty. A crash after it leaves free chunks.
-Status Commit::free_empty_slab(uint32_t lowest) {
+Status Commit::free_empty_slab(uint32_t lowest, uint64_t& freed) {
   Heap::Claim claim(pool_.heap());
   NACRE_TRY(claim.take_empty_slab(lowest));
   Inner inner(*this);
   const ChunkPlace place = pool_.layout().place_of(claim.chunk());
   const Status s = inner.publish_word({place.line_off, place.word, claim.old_word(), 0});
-  if (s.ok()) claim.freed();
+  if (s.ok()) {
+    claim.freed();
+    freed += claim.chunk_count();
+  }
   if (inner.broken()) claim.forget();
   return s;
 }
 
 Status Commit::free_empty_slabs(uint32_t lowest, uint64_t& freed) {
-  const uint64_t before = pool_.heap().free_chunks_known();
+  freed = 0;
   Status s;
-  while (s.ok()) s = free_empty_slab(lowest);
-  const uint64_t after = pool_.heap().free_chunks_known();
-  freed = after > before ? after - before : 0;
+  while (s.ok()) s = free_empty_slab(lowest, freed);
   return s.code() == Code::not_found ? Status() : s;
 }
 

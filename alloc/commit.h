@@ -108,7 +108,7 @@ class Commit {
   static constexpr uint64_t kSlabShare = 4;  // a slab of several chunks is at most this part of the pool
   Status allocate_unit(uint32_t class_id, UnitRef& unit);
   Status make_slab(uint32_t class_id);
-  Status free_empty_slab(uint32_t lowest);
+  Status free_empty_slab(uint32_t lowest, uint64_t& freed);  // `freed` grows by its chunks
   Status claim_for_slab(Heap::Claim& claim, uint32_t chunks);
   bool prefers_extent(uint64_t bytes, UnitUse use, uint32_t class_id) const noexcept;
   uint64_t extent_chunks(uint64_t bytes) const noexcept;

@@ -21,10 +21,11 @@ bool Commit::prefers_extent(uint64_t bytes, UnitUse use, uint32_t class_id) cons
   if (use == UnitUse::lines) return false;
   if (class_id == kMaxClasses) return true;
   const SizeClass& c = pool_.heap().classes()[class_id];
-  if (c.unit_bytes < pool_.layout().geometry.chunk_bytes) [[likely]]
+  const Layout& layout = pool_.layout();
+  if (c.unit_bytes < layout.geometry.chunk_bytes) [[likely]]
     return false;
-  return extent_chunks(bytes) * pool_.layout().geometry.chunk_bytes <= c.unit_bytes ||
-         c.slab_chunks * kSlabShare > pool_.layout().chunk_count();
+  return extent_chunks(bytes) << layout.chunk_shift <= c.unit_bytes ||
+         (c.slab_chunks > 1 && c.slab_chunks * kSlabShare > layout.chunk_count());
 }
 
 uint64_t Commit::extent_chunks(uint64_t bytes) const noexcept {
@@ -61,7 +62,8 @@ Status Commit::reserve_extent(uint32_t chunks, UnitRef& unit) {
 // Turns empty slabs into free chunks until there is a run that is long enough.
 Status Commit::empty_slabs_for(uint32_t chunks, UnitRef& unit) {
   for (;;) {
-    NACRE_TRY(free_empty_slab(0));
+    uint64_t freed = 0;
+    NACRE_TRY(free_empty_slab(0, freed));
     const Status s = pool_.heap().reserve_extent(chunks, unit);
     if (s.code() != Code::not_found) return s;
   }
@@ -72,7 +74,8 @@ Status Commit::claim_for_slab(Heap::Claim& claim, uint32_t chunks) {
   for (;;) {
     Status s = claim.take(chunks);
     if (s.code() != Code::out_of_space) return s;
-    const Status emptied = free_empty_slab(0);
+    uint64_t freed = 0;
+    const Status emptied = free_empty_slab(0, freed);
     if (emptied.ok()) continue;
     if (emptied.code() != Code::not_found) return emptied;
     return claim.take(chunks);  // once more, for its words

@@ -18,7 +18,7 @@ using ull = unsigned long long;
 constexpr uint64_t kMiB = uint64_t{1} << 20;
 constexpr uint64_t kStepShare = 8;               // a growth adds an eighth: few growths, and little too much
 constexpr uint64_t kMinStepBytes = 4 * kMiB;     // a growth costs some hundred microseconds whatever it adds
-constexpr uint64_t kMaxStepBytes = 256 * kMiB;   // some hundred milliseconds of a helper's time
+constexpr uint64_t kMaxStepBytes = 64 * kMiB;    // some ten milliseconds, for which an operation may have to wait
 
 }  // namespace
 

@@ -36,7 +36,7 @@ struct GrowOptions {
   bool allowed = true;      ///< false: the pool keeps its size
   bool helper = true;       ///< false: only an operation that needs a chunk grows the pool, so that runs are repeatable
   uint64_t max_bytes = 0;   ///< the pool grows no larger; 0: as large as medium and format allow
-  uint64_t step_bytes = 0;  ///< what one growth adds, at least a chunk; 0: an eighth of the pool, 4 to 256 MiB
+  uint64_t step_bytes = 0;  ///< what one growth adds, at least a chunk; 0: an eighth of the pool, 4 to 64 MiB
 };
 
 /// What one growth would do.
@@ -130,7 +130,7 @@ class Growth {
   std::atomic<bool> no_prefault_{false};     // the medium has no use for it
   std::atomic<bool> woken_{false};
   sync::Mutex wake_mutex_;
-  std::condition_variable_any wake_;
+  std::unique_ptr<std::condition_variable_any> wake_;  // made with the helper
   bool wanted_ = false, started_ = false;  // of wake_mutex_
   std::atomic<bool> stopping_{false};
   int owner_process_ = 0;

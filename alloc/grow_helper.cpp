@@ -70,7 +70,7 @@ void Growth::wake() noexcept {
   if (stopping_) return;
   if (!started_) start_helper();
   wanted_ = true;
-  wake_.notify_one();
+  if (wake_ != nullptr) wake_->notify_one();
 }
 
 // A thread that cannot be had is no failure: operations then grow the pool themselves.
@@ -79,6 +79,7 @@ void Growth::start_helper() noexcept {
   owner_process_ = os::process_id();
   const SignalsBlocked blocked;
   try {
+    wake_ = std::make_unique<std::condition_variable_any>();
     helper_ = std::make_unique<std::thread>([this] { run(); });
   } catch (const std::system_error&) {
   } catch (const std::bad_alloc&) {
@@ -87,14 +88,16 @@ void Growth::start_helper() noexcept {
 
 void Growth::stop_helper() noexcept {
   if (started_ && owner_process_ != os::process_id()) {
-    (void)helper_.release();  // a forked child has no such thread, and may have its mutexes locked for ever
+    // A forked child has no such thread: nothing may wait for it, neither join() nor the end of what it waits on.
+    (void)helper_.release();
+    (void)wake_.release();
     started_ = false;
     return;
   }
   {
     const sync::Guard guard(wake_mutex_);
     stopping_ = true;
-    wake_.notify_one();
+    if (wake_ != nullptr) wake_->notify_one();
   }
   if (helper_ != nullptr) helper_->join();
   helper_.reset();
@@ -103,7 +106,7 @@ void Growth::stop_helper() noexcept {
 void Growth::run() noexcept {
   wake_mutex_.lock();
   for (;;) {
-    while (!wanted_ && !stopping_) wake_.wait(wake_mutex_);
+    while (!wanted_ && !stopping_) wake_->wait(wake_mutex_);
     if (stopping_) break;
     wanted_ = false;
     wake_mutex_.unlock();
@@ -129,12 +132,14 @@ uint64_t Growth::known_to_be_free() noexcept {
 }
 
 void Growth::grow_ahead() noexcept {
-  if (!options_.allowed || refused_.load(std::memory_order_relaxed)) return;
-  const uint64_t seen_bytes = pool_.layout().pool_bytes();
-  if (free_chunks_.load(std::memory_order_relaxed) >= low_chunks() || known_to_be_free() >= low_chunks()) return;
-  const sync::Guard guard(mutex_);
-  if (pool_.layout().pool_bytes() != seen_bytes || !try_grow_locked(1).ok()) return;
-  helped_.fetch_add(1, std::memory_order_relaxed);
+  if (!options_.allowed || free_chunks_.load(std::memory_order_relaxed) >= low_chunks()) return;
+  while (!refused_.load(std::memory_order_relaxed) && !stopping_.load(std::memory_order_relaxed)) {
+    const uint64_t seen_bytes = pool_.layout().pool_bytes();
+    if (known_to_be_free() >= low_chunks()) return;
+    const sync::Guard guard(mutex_);
+    if (pool_.layout().pool_bytes() == seen_bytes && try_grow_locked(1).ok())
+      helped_.fetch_add(1, std::memory_order_relaxed);
+  }
 }
 
 // In small pieces, and no further than what is likely to be used soon; a need to grow comes first.

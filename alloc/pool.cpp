@@ -188,11 +188,13 @@ void Pool::reclaim() noexcept {
   sync::Backoff backoff;
   const uint64_t enough = epochs_.current() + 3;  // two advances for records, one more that retires for line memory
   const auto give_up = std::chrono::steady_clock::now() + kReclaimPatience;
-  while (epochs_.current() < enough && std::chrono::steady_clock::now() < give_up) {
+  while (epochs_.current() < enough) {
     advance_mutex_.lock();
     const bool moved = advance_locked(true);
     advance_mutex_.unlock();
-    if (!moved) backoff.wait(this);
+    if (moved) continue;  // the time that a slow medium takes for its fences does not count
+    if (std::chrono::steady_clock::now() >= give_up) break;
+    backoff.wait(this);
   }
   const Pin pin(epochs_);  // a slab that becomes empty here must not go while it is being listed
   if (!pin.status().ok()) return;

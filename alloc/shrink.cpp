@@ -11,6 +11,7 @@
 #include <algorithm>
 #include <array>
 #include <chrono>
+#include <span>
 #include <vector>
 
 #include "alloc/commit.h"
@@ -36,17 +37,11 @@ bool retire(Pool& pool) noexcept {
   return true;
 }
 
-struct WordChange {
-  uint64_t line_off;
-  uint32_t word;
-  uint64_t value;
-};
-
-/// What the pool keeps when the free chunks at the end of its last zone are gone.
+/// What the pool keeps when the free chunks at the end of its last zone are gone. Their words in the chunk table stay:
+/// they say "free", and so they may where the last chunk that stays needs the line.
 struct Cut {
   uint64_t new_bytes = 0;
-  uint64_t kept_in_last = 0;  ///< chunks of the last zone
-  bool drops_zone = false;    ///< nothing of it is left
+  bool drops_zone = false;  ///< nothing of the last zone is left
 };
 
 Cut cut_of(const Layout& layout, uint64_t free_tail) {
@@ -54,37 +49,21 @@ Cut cut_of(const Layout& layout, uint64_t free_tail) {
   const uint64_t kept = layout.chunks_in(last) - free_tail;
   if (last != 0 && kept == 0) {
     const Zone before = layout.zone(last - 1);
-    return {layout.chunk_off(before.chunk_frame + layout.chunks_in(last - 1)), 0, true};
+    return {layout.chunk_off(before.chunk_frame + layout.chunks_in(last - 1)), true};
   }
-  return {layout.chunk_off(layout.zone(last).chunk_frame + kept), kept, false};
-}
-
-/// The size in both copies of the roots; and zero for a zone that is gone, or for the chunks that are gone in the line of
-/// the chunk table which the last chunk that stays needs.
-std::vector<WordChange> changes_of(const Layout& layout, const Cut& cut) {
-  std::vector<WordChange> changes;
-  for (uint64_t line : kRootsLines) changes.push_back({line, kPoolBytesWord, cut.new_bytes});
-  const uint64_t last = layout.zone_count() - 1;
-  if (cut.drops_zone) {
-    changes.push_back({zone_word_ref(last).line_off, zone_word_ref(last).word, 0});
-    return changes;
-  }
-  const Zone zone = layout.zone(last);
-  for (uint64_t i = cut.kept_in_last; i < zone.capacity && i % kLineWords != 0; ++i)
-    changes.push_back({layout.place_in(zone, i).line_off, layout.place_in(zone, i).word, 0});
-  return changes;
+  return {layout.chunk_off(layout.zone(last).chunk_frame + kept), false};
 }
 
 Status publish_cut(Pool& pool, const Cut& cut) {
   Layout& layout = pool.growing_layout();
-  const std::vector<WordChange> changes = changes_of(layout, cut);
-  std::vector<uint64_t> lines;
-  for (const WordChange& c : changes)
-    if (lines.empty() || lines.back() != c.line_off) lines.push_back(c.line_off);
+  const ZoneWordRef zone = zone_word_ref(layout.zone_count() - 1);
+  const std::array lines{kRootsLines[0], kRootsLines[1], zone.line_off};
+  const size_t count = cut.drops_zone ? 3 : 2;
   Commit commit(pool);
   NACRE_TRY(commit.begin());
-  NACRE_TRY(commit.lock(lines, lines.size(), changes.size()));
-  for (const WordChange& c : changes) commit.set_word(c.line_off, c.word, c.value);
+  NACRE_TRY(commit.lock(std::span(lines).first(count), count, count));
+  for (uint64_t line : kRootsLines) commit.set_word(line, kPoolBytesWord, cut.new_bytes);
+  if (cut.drops_zone) commit.set_word(zone.line_off, zone.word, 0);
   return commit.publish([&] {
     layout.set_pool_bytes(cut.new_bytes);
     if (cut.drops_zone) layout.drop_last_zone();

@@ -120,6 +120,7 @@ TEST_CASE("every failed allocation in put: new key, overwrite, a new slab, split
   points += sweep_all({"overwrite", 3, [](Db& db) { return db.default_table()->put("k1", "other"); }});
   points += sweep_all(
       {"new slab", 3, [](Db& db) { return db.default_table()->put("new", std::string(2000, 'x')); }});
+  points += sweep_all({"extent", 3, [](Db& db) { return db.default_table()->put("k1", std::string(20000, 'x')); }});
   points += sweep_all({"puts with splits", 30, [](Db& db) {
                          for (int i = 0; i < 60; ++i)
                            NACRE_TRY(db.default_table()->put("k" + std::to_string(i % 30), "v"));

@@ -247,7 +247,7 @@ struct Options {
   std::string commit_form{};       ///< "strict" or "one_fence"; empty is "strict"
   bool grow = true;                ///< false: through this Db the pool keeps its size
   uint64_t max_size = 0;           ///< the pool grows no larger; 0: no bound but the medium's
-  uint64_t grow_step = 0;          ///< what one growth adds; 0: an eighth of the pool, 4 to 256 MiB
+  uint64_t grow_step = 0;          ///< what one growth adds; 0: an eighth of the pool, 4 to 64 MiB
 };
 
 /// One figure of Db::stats, info or check: a number, or a text when `is_text`.

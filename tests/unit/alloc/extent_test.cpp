@@ -398,6 +398,38 @@ TEST_CASE("chunk words of hostile images end in corruption or in service, in bou
   REQUIRE(served > 100);
 }
 
+TEST_CASE("damaged lines, and bits of units that do not exist, are corruption when they are needed and not before") {
+  const ImagePtr good = formatted_image(256 * 1024);
+  {
+    AnchoredPool p(CommitForm::strict, good);
+    REQUIRE(p.put(0, 100, 1).ok());
+    REQUIRE(p.put(1, 20000, 1).ok());
+  }
+  const auto after = [&](auto damage) {
+    AnchoredPool p(CommitForm::strict, good->clone());
+    damage(p);
+    return p.remove(0);
+  };
+  const auto bitmap_of = [](AnchoredPool& p) { return p->layout().bitmap_line_off(chunk_at(p, 0), 0); };
+  REQUIRE(after([](AnchoredPool&) {}).ok());
+  REQUIRE(after([&](AnchoredPool& p) { p->line(bitmap_of(p))->words[3] ^= 1; }) == Code::corruption);
+  REQUIRE(after([&](AnchoredPool& p) {
+            const uint64_t off = bitmap_of(p);
+            p->line(off)->words[0] |= uint64_t{1} << 4096 / 112;
+            p->line(off)->guard = make_guard(p->salt(), off, p->line(off)->words, 9);
+          }) == Code::corruption);
+  const auto spoil_table = [](AnchoredPool& p, uint32_t w) {
+    p->line(p->layout().chunk_line_off(chunk_at(p, w)))->words[6] ^= 1;
+  };
+  REQUIRE(after([&](AnchoredPool& p) { spoil_table(p, 0); }) == Code::corruption);
+  AnchoredPool p(CommitForm::strict, good->clone());
+  p->line(p->layout().chunk_line_off(p->layout().zone(0).end_frame() - 1))->words[6] ^= 1;  // far away
+  REQUIRE(p.remove(0).ok());
+  REQUIRE(p.remove(1).ok());
+  REQUIRE(p.put(2, 100, 1).ok());                  // in the slab that was loaded
+  REQUIRE(p.put(2, 900, 1) == Code::corruption);  // the cursor reads all of so small a table in one step
+}
+
 TEST_CASE("heads that overlap are found: by the cursor, by the check") {
   AnchoredPool p(CommitForm::strict, formatted_image(256 * 1024));
   REQUIRE(p.put(1, 20000, 1).ok());

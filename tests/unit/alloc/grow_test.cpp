@@ -402,6 +402,6 @@ TEST_CASE("the plan: what is needed at least, a step else, within the bound, in 
 TEST_CASE("the step is an eighth of the pool, within bounds, and a tiny pool doubles") {
   CHECK(default_step_bytes(64 << 10) == 64 << 10);
   CHECK(default_step_bytes(16 << 20) == 4 << 20);
-  CHECK(default_step_bytes(uint64_t{1} << 30) == 128 << 20);
-  CHECK(default_step_bytes(uint64_t{1} << 40) == 256 << 20);
+  CHECK(default_step_bytes(uint64_t{256} << 20) == 32 << 20);
+  CHECK(default_step_bytes(uint64_t{1} << 40) == 64 << 20);
 }
