@@ -10,7 +10,6 @@ namespace nacre::alloc {
 namespace {
 
 constexpr uint64_t kSeqReserve = 1u << 20;   // seqs below the end at which commits are refused
-constexpr uint64_t kAdvanceEveryFrees = 512; // an advance costs a fence and a system call: 1 % of a free's time
 constexpr uint64_t kRetireLimboUnits = 16;   // units of line memory waiting before a retire advance is due
 
 constexpr uint64_t kPrefetchBytes = 4 * kLineBytes;
@@ -313,71 +312,12 @@ void Commit::finish_fresh() noexcept {
 Status Commit::free(uint64_t off, UnitUse use) {
   UnitRef unit;
   NACRE_TRY(pool_.heap().locate_to_free(off, unit));
+  if (!unit.is_extent()) __builtin_prefetch(pool_.line(pool_.heap().bit_of(unit).line_off));
   lane_->freed.push_back({unit, use == UnitUse::lines});
   return Code::ok;
 }
 
 // ---- step 2: locks ----
-
-Status Commit::lock(std::span<const uint64_t> line_offs, uint64_t max_lines, uint64_t max_ops) {
-  Lane& lane = *lane_;
-  const uint64_t bit_count = lane.allocated.size() + lane.freed.size() + (own_word_ != nullptr ? 1 : 0);
-  max_cells_ = max_record_cells(lane.record.fresh.size(), max_lines + bit_count, max_ops + bit_count);
-  if (max_cells_ > lane.half_cells || lane.record.fresh.size() > kMaxFreshRanges) [[unlikely]]
-    return Status::error(Code::too_large, "commit: its log record could need %llu cells, half a lane has %u",
-                         static_cast<unsigned long long>(max_cells_), lane.half_cells);
-  // Everything that grows does so here, for from now on nothing may fail.
-  lane.reserve_scratch(std::max<uint64_t>(max_lines, line_offs.size()) + bit_count, max_ops + bit_count);
-  if (!lane.freed.empty()) {
-    lane.limbo_records.reserve(lane.freed.size());
-    lane.limbo_lines.reserve(lane.freed.size());
-  }
-  LineLocks& locks = pool_.index_locks();
-  lane.index_stripes.clear();
-  for (uint64_t off : line_offs) lane.index_stripes.push(locks.stripe_of(off));
-  sort_unique(lane.index_stripes);
-  for (uint32_t stripe : lane.index_stripes) locks.lock(stripe);
-  locked_ = true;
-  lane.record.updates.clear();
-  lane.record.ops.clear();
-  min_seq_ = 0;
-  lines_verified_ = false;
-  return Code::ok;
-}
-
-void Commit::unlock() noexcept {
-  if (!locked_) return;
-  for (uint32_t stripe : lane_->index_stripes) pool_.index_locks().unlock(stripe);
-  lane_->index_stripes.clear();
-  lane_->freed.clear();
-  lane_->record.updates.clear();
-  lane_->record.ops.clear();
-  locked_ = false;
-}
-
-void Commit::set_word(uint64_t line_off, uint32_t word, uint64_t value) noexcept {
-  auto& updates = lane_->record.updates;
-  auto& ops = lane_->record.ops;
-  const WordOp op{static_cast<uint8_t>(word), OpKind::set, value};
-  if (updates.empty()) [[likely]] {
-    updates.push({line_off, 0, 0, 0, 1});
-    return ops.push(op);
-  }
-  if (updates.back().line_off == line_off) {
-    ops.push(op);
-    ++updates.back().op_count;
-    return;
-  }
-  for (size_t i = 0; i < updates.size(); ++i) {
-    if (updates[i].line_off != line_off) continue;
-    ops.insert(updates[i].first_op + updates[i].op_count, op);
-    ++updates[i].op_count;
-    for (size_t k = i + 1; k < updates.size(); ++k) ++updates[k].first_op;
-    return;
-  }
-  updates.push({line_off, 0, 0, static_cast<uint32_t>(ops.size()), 1});
-  ops.push(op);
-}
 
 // The bits of the units this commit allocates and frees, in the order of their lines.
 inline void Commit::collect_bits() noexcept {
@@ -408,6 +348,85 @@ inline void Commit::collect_bits() noexcept {
     std::swap(lane.bits[0], lane.bits[1]);
 }
 
+// The lines with these bits, and those of the chunk table.
+inline void Commit::lock_slab_lines() noexcept {
+  Lane& lane = *lane_;
+  LineLocks& locks = pool_.slab_locks();
+  lane.slab_stripes.clear();
+  for (const auto& change : lane.bits) lane.slab_stripes.push(locks.stripe_of(change.bit.line_off));
+  for (const auto& change : lane.words) lane.slab_stripes.push(locks.stripe_of(change.line_off));
+  sort_unique(lane.slab_stripes);
+  for (uint32_t stripe : lane.slab_stripes) locks.lock(stripe);
+}
+
+inline void Commit::unlock_slab_lines() noexcept {
+  for (uint32_t stripe : lane_->slab_stripes) pool_.slab_locks().unlock(stripe);
+  lane_->slab_stripes.clear();
+}
+
+Status Commit::lock(std::span<const uint64_t> line_offs, uint64_t max_lines, uint64_t max_ops) {
+  Lane& lane = *lane_;
+  const uint64_t bit_count = lane.allocated.size() + lane.freed.size() + (own_word_ != nullptr ? 1 : 0);
+  max_cells_ = max_record_cells(lane.record.fresh.size(), max_lines + bit_count, max_ops + bit_count);
+  if (max_cells_ > lane.half_cells || lane.record.fresh.size() > kMaxFreshRanges) [[unlikely]]
+    return Status::error(Code::too_large, "commit: its log record could need %llu cells, half a lane has %u",
+                         static_cast<unsigned long long>(max_cells_), lane.half_cells);
+  // Everything that grows does so here, for from now on nothing may fail.
+  lane.reserve_scratch(std::max<uint64_t>(max_lines, line_offs.size()) + bit_count, max_ops + bit_count);
+  if (!lane.freed.empty()) {
+    lane.limbo_records.reserve(lane.freed.size());
+    lane.limbo_lines.reserve(lane.freed.size());
+  }
+  LineLocks& locks = pool_.index_locks();
+  lane.index_stripes.clear();
+  for (uint64_t off : line_offs) lane.index_stripes.push(locks.stripe_of(off));
+  sort_unique(lane.index_stripes);
+  for (uint32_t stripe : lane.index_stripes) locks.lock(stripe);
+  collect_bits();
+  lock_slab_lines();
+  locked_ = true;
+  lane.record.updates.clear();
+  lane.record.ops.clear();
+  min_seq_ = 0;
+  lines_verified_ = false;
+  return Code::ok;
+}
+
+void Commit::unlock() noexcept {
+  if (!locked_) return;
+  for (uint32_t stripe : lane_->index_stripes) pool_.index_locks().unlock(stripe);
+  lane_->index_stripes.clear();
+  unlock_slab_lines();
+  lane_->freed.clear();
+  lane_->record.updates.clear();
+  lane_->record.ops.clear();
+  locked_ = false;
+}
+
+void Commit::set_word(uint64_t line_off, uint32_t word, uint64_t value) noexcept {
+  auto& updates = lane_->record.updates;
+  auto& ops = lane_->record.ops;
+  const WordOp op{static_cast<uint8_t>(word), OpKind::set, value};
+  if (updates.empty()) [[likely]] {
+    updates.push({line_off, 0, 0, 0, 1});
+    return ops.push(op);
+  }
+  if (updates.back().line_off == line_off) {
+    ops.push(op);
+    ++updates.back().op_count;
+    return;
+  }
+  for (size_t i = 0; i < updates.size(); ++i) {
+    if (updates[i].line_off != line_off) continue;
+    ops.insert(updates[i].first_op + updates[i].op_count, op);
+    ++updates[i].op_count;
+    for (size_t k = i + 1; k < updates.size(); ++k) ++updates[k].first_op;
+    return;
+  }
+  updates.push({line_off, 0, 0, static_cast<uint32_t>(ops.size()), 1});
+  ops.push(op);
+}
+
 inline void Commit::add_bit_op(const Lane::BitChange& change) noexcept {
   auto& updates = lane_->record.updates;
   auto& ops = lane_->record.ops;
@@ -424,15 +443,8 @@ inline void Commit::add_bit_op(const Lane::BitChange& change) noexcept {
 }
 
 // They become line updates of the commit, under the locks of their lines.
-inline Status Commit::lock_slab_lines() {
+inline Status Commit::add_slab_updates() {
   Lane& lane = *lane_;
-  collect_bits();
-  LineLocks& locks = pool_.slab_locks();
-  lane.slab_stripes.clear();
-  for (const auto& change : lane.bits) lane.slab_stripes.push(locks.stripe_of(change.bit.line_off));
-  for (const auto& change : lane.words) lane.slab_stripes.push(locks.stripe_of(change.line_off));
-  sort_unique(lane.slab_stripes);
-  for (uint32_t stripe : lane.slab_stripes) locks.lock(stripe);
   index_updates_ = static_cast<uint32_t>(lane.record.updates.size());
   for (const auto& change : lane.bits) {
     const uint64_t word = pool_.line(change.bit.line_off)->words[change.bit.word];
@@ -447,11 +459,6 @@ Status Commit::wrong_bit(const Lane::BitChange& change) noexcept {
   return Status::error(Code::corruption, "bitmap line at offset %llu: a unit that is to be %s is %s already; run nacre "
                        "check", static_cast<unsigned long long>(change.bit.line_off),
                        change.set ? "allocated" : "freed", change.set ? "allocated" : "free");
-}
-
-inline void Commit::unlock_slab_lines() noexcept {
-  for (uint32_t stripe : lane_->slab_stripes) pool_.slab_locks().unlock(stripe);
-  lane_->slab_stripes.clear();
 }
 
 // Better to refuse than to build on damage. (A damaged line could not get a good check again in any case: the new
@@ -546,12 +553,9 @@ inline void Commit::append() noexcept {
 
 Status Commit::make_durable() {
   Lane& lane = *lane_;
-  Status s = lock_slab_lines();
+  Status s = add_slab_updates();
   if (s.ok()) s = check_lines();
-  if (!s.ok()) {
-    unlock_slab_lines();
-    return s;
-  }
+  if (!s.ok()) return s;
   reserve_ring(max_cells_);
   lane.record.strict = strict_;
   lane.record.seq = choose_seq();
@@ -563,7 +567,6 @@ Status Commit::make_durable() {
   if (s = pool_.domain().health(); !s.ok()) {
     broken_ = true;
     pool_.fail(s);
-    unlock_slab_lines();
     return s;
   }
   lane.durable_seq.store(lane.record.seq, std::memory_order_release);  // before any line is unlocked
@@ -618,14 +621,13 @@ void Commit::finish() noexcept {
   if (strict_) Lane::bump(lane.strict_commits, 1);
   Lane::bump(lane.cells, lane.record.cells);
   const bool retire = lane.limbo_lines.size() >= kRetireLimboUnits;
-  const bool advance = retire || lane.frees_since_advance >= kAdvanceEveryFrees;
+  const bool advance = retire || lane.frees_since_advance >= pool_.advance_every_frees();
   if (advance) lane.frees_since_advance = 0;
   release();
   if (advance) pool_.advance(retire);
 }
 
 void Commit::give_back() noexcept {
-  unlock_slab_lines();
   unlock();
   if (!broken_)
     for (const UnitRef& unit : lane_->allocated) pool_.heap().release(unit);

@@ -64,7 +64,8 @@ class Commit {
   /// has freed meanwhile is no error before publish(): then the plan is out of date, and validation says so.)
   Status free(uint64_t off, UnitUse use);
 
-  /// Locks these lines (index lines to be changed, validated or freed), in lock order, and reserves room for changes of
+  /// Locks these lines (index lines to be changed, validated or freed) and then those with the bits of the units that are
+  /// allocated and freed, in lock order, and reserves room for changes of
   /// at most `max_lines` of them by at most `max_ops` set_word calls. too_large if the record could not fit its lane. Nothing is locked on failure.
   Status lock(std::span<const uint64_t> line_offs, uint64_t max_lines, uint64_t max_ops);
   /// Says that the caller read the locked lines with their checks and found their guards unchanged under the lock, so
@@ -125,7 +126,8 @@ class Commit {
   void flush_owed() noexcept;
   void collect_bits() noexcept;
   void add_bit_op(const Lane::BitChange& change) noexcept;
-  Status lock_slab_lines();
+  void lock_slab_lines() noexcept;
+  Status add_slab_updates();
   static Status wrong_bit(const Lane::BitChange& change) noexcept;
   Status check_lines() const;
   void reserve_ring(uint64_t max_cells) noexcept;

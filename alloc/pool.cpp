@@ -117,14 +117,14 @@ Lane& Pool::acquire_any_lane(uint32_t wanted) noexcept {
   }
 }
 
-void Pool::drain_limbo_now(Lane& lane) noexcept {
+void Pool::drain_limbo_now(Lane& lane, uint64_t most) noexcept {
   const uint64_t epoch = epochs_.current();
-  while (!lane.limbo_records.empty() && lane.limbo_records.front().epoch + 2 <= epoch) {
+  for (; most > 0 && !lane.limbo_records.empty() && lane.limbo_records.front().epoch + 2 <= epoch; --most) {
     heap_.release(lane.limbo_records.front().unit);
     lane.limbo_records.pop();
   }
   const uint64_t retire_epoch = last_retire_epoch_.load(std::memory_order_acquire);
-  while (!lane.limbo_lines.empty() && lane.limbo_lines.front().epoch + 1 <= retire_epoch) {
+  for (; most > 0 && !lane.limbo_lines.empty() && lane.limbo_lines.front().epoch + 1 <= retire_epoch; --most) {
     heap_.release(lane.limbo_lines.front().unit);
     lane.limbo_lines.pop();
   }
@@ -200,7 +200,7 @@ void Pool::reclaim() noexcept {
   if (!pin.status().ok()) return;
   for (auto& lane : lanes_) {
     if (lane->held.exchange(1, std::memory_order_acquire) != 0) continue;
-    drain_limbo(*lane);
+    drain_limbo_now(*lane, UINT64_MAX);
     release_lane(*lane);
   }
 }

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <algorithm>
+#include <algorithm>
 #include <atomic>
 #include <memory>
 #include <span>
@@ -120,9 +121,14 @@ class Pool {
   void release_lane(Lane& lane) noexcept { lane.held.store(0, std::memory_order_release); }
   /// Tests: the lane that the calling thread tries first, in every pool; -1 for the default (by thread).
   static void prefer_lane(int lane) noexcept;
-  /// Gives units whose time has come back to the heap. The caller holds the lane.
+  /// After how many frees of a lane an epoch advance is due: it costs a fence and a system call, and brings units of as
+  /// many slabs back, so the fewer a pool has the more of them must wait.
+  uint64_t advance_every_frees() const noexcept {
+    return std::clamp<uint64_t>(layout_.pool_bytes() / kBytesPerWaitingUnit, 128, 4096);
+  }
+  /// Gives units whose time has come back to the heap, some at a time. The caller holds the lane.
   void drain_limbo(Lane& lane) noexcept {
-    if (!lane.limbo_records.empty() || !lane.limbo_lines.empty()) drain_limbo_now(lane);
+    if (!lane.limbo_records.empty() || !lane.limbo_lines.empty()) drain_limbo_now(lane, kDrainAtOnce);
   }
   /// Tests and check: units that are freed but not yet reusable.
   uint64_t limbo_count() const noexcept;
@@ -137,7 +143,9 @@ class Pool {
   Status recover();
   Status prepare_growth();
   Status why_not_writable() const noexcept;
-  void drain_limbo_now(Lane& lane) noexcept;
+  static constexpr uint64_t kBytesPerWaitingUnit = 128 * 1024;
+  static constexpr uint64_t kDrainAtOnce = 64;  // some microseconds
+  void drain_limbo_now(Lane& lane, uint64_t most) noexcept;
   Lane& acquire_any_lane(uint32_t wanted) noexcept;
   static bool try_take(Lane& lane) noexcept {
     sync::point(sync::Event::lock, &lane);

@@ -50,6 +50,8 @@ HashTree::HashTree(alloc::Pool& pool, const Shape& shape, uint16_t table_id, uin
       counter_count_(pool.layout().geometry.lane_count),
       counters_(std::make_unique<Counter[]>(counter_count_)) {}
 
+HashTree::~HashTree() { delete spare_scratch_.load(std::memory_order_relaxed); }
+
 // Source of the hash: XXH3 64, seeded (xxHash specification 0.1.1), so that keys cannot be chosen to collide.
 KeyHash HashTree::hash_key(std::string_view key) const noexcept {
   const uint64_t bits = XXH3_64bits_withSeed(key.data(), key.size(), seed_);
@@ -77,25 +79,15 @@ Status HashTree::match_record(uint64_t slot, std::string_view key, bool& matches
   return record_intact(pool_, off, view) ? Status() : damaged_record(off);  // a damaged key looks like another key
 }
 
+Status HashTree::is_record_of(uint64_t slot, std::string_view key, bool& matches) const noexcept {
+  RecordView view;
+  return match_record(slot, key, matches, view);
+}
+
 // What an operation will need next, asked for while it does something else.
 void HashTree::prefetch_home(const KeyHash& hash) const noexcept {
   if (const uint64_t entry = directory_.peek(hash.bits); entry != 0)
     __builtin_prefetch(pool_.line(home_line_off(entry_off(entry), hash.home)));
-}
-
-// The record that a put of this key would replace, and what freeing it touches. Without a branch on what is found: while
-// the home line is on its way the caller goes on with something else.
-void HashTree::prefetch_old_record(const KeyHash& hash) const noexcept {
-  const uint64_t entry = directory_.peek(hash.bits);
-  if (entry == 0) return;
-  const alloc::GuardedLine* line = pool_.line(home_line_off(entry_off(entry), hash.home));
-  uint64_t off = 0;
-#pragma GCC unroll 7
-  for (uint32_t w = 0; w < alloc::kLineWords; ++w) {
-    const uint64_t slot = sync::load_relaxed(&line->words[w]);
-    off = (slot ^ hash.tag) - 1 < kOffMask ? slot_off(slot) : off;
-  }
-  for (uint64_t i = 0; i < kPrefetchLines; ++i) __builtin_prefetch(pool_.at<const std::byte>(off) + i * kLineBytes);
 }
 
 void HashTree::prefetch_record(uint64_t slot) const noexcept {
@@ -160,7 +152,7 @@ Status HashTree::scan_segment(uint64_t& position, PairFn fn) {
 
 // ---- writing ----
 
-Status HashTree::plan(std::string_view key, const KeyHash& hash, Plan& out) {
+Status HashTree::plan(std::string_view key, const KeyHash& hash, Match match, Plan& out) {
   uint64_t entry;
   NACRE_TRY(directory_.find(hash.bits, entry));
   out.segment_off = entry_off(entry);
@@ -178,10 +170,11 @@ Status HashTree::plan(std::string_view key, const KeyHash& hash, Plan& out) {
     for (uint32_t left = mask.matching; left != 0; left &= left - 1) {
       const auto w = static_cast<uint32_t>(std::countr_zero(left));
       prefetch_record(line.words[w]);
-      bool matches;
-      RecordView view;
-      NACRE_TRY(match_record(line.words[w], key, matches, view));
-      if (!matches) continue;
+      if (match == Match::by_key) {
+        bool matches;
+        NACRE_TRY(is_record_of(line.words[w], key, matches));
+        if (!matches) continue;
+      }
       out.found = true;
       out.slot_line_off = line_off;
       out.slot_word = w;
@@ -211,6 +204,26 @@ bool HashTree::still_valid(const KeyHash& hash, const Plan& plan) noexcept {
   return true;
 }
 
+// Locks what the plan is about, and frees what it replaces. `held` is false if something had changed, or if a tag stood for
+// another key: then nothing is locked, and the caller plans anew (with `match`, which may have become stricter). A key is
+// compared under the locks: taking them would otherwise wait until the old record has come from memory.
+Status HashTree::lock_plan(alloc::Commit& commit, std::string_view key, const KeyHash& hash, Match& match, const Plan& p,
+                           bool& held) {
+  if (p.found) NACRE_TRY(commit.free(slot_off(p.slot), alloc::UnitUse::record));
+  const uint64_t lines[] = {p.home_off, p.slot_line_off};
+  NACRE_TRY(commit.lock(lines, 1, 1));
+  held = still_valid(hash, p);
+  if (held && p.found && match == Match::by_tag) {
+    NACRE_TRY(is_record_of(p.slot, key, held));
+    if (!held) match = Match::by_key;
+  }
+  if (held)
+    commit.lines_are_verified();
+  else
+    commit.unlock();
+  return Code::ok;
+}
+
 Status HashTree::put(std::string_view key, std::string_view value) {
   if (key.size() > kMaxKeyBytes)
     return Status::error(Code::too_large, "put: the key has %zu bytes, at most %llu are possible", key.size(),
@@ -227,24 +240,18 @@ Status HashTree::put(std::string_view key, std::string_view value) {
       alloc::Commit commit(pool_);
       NACRE_TRY(commit.begin());
       if (closed()) return Code::stopped;
-      prefetch_old_record(hash);
       uint64_t off;
       NACRE_TRY(commit.allocate(bytes, alloc::UnitUse::record, off));
       if (closed()) return Code::stopped;  // again: to reclaim space, allocate lets go of lane and pin for a moment
       write_record(commit, pool_, off, table_id_, key, value, site::kRecordFlush);  // 1. invisible, 2. on its way
       commit.finish_fresh();
       Plan p;
-      for (;;) {
-        NACRE_TRY(plan(key, hash, p));
+      for (Match match = Match::by_tag;;) {
+        bool held;
+        NACRE_TRY(plan(key, hash, match, p));
         if (p.slot_line_off == 0) break;
-        if (p.found) NACRE_TRY(commit.free(slot_off(p.slot), alloc::UnitUse::record));
-        const uint64_t lines[] = {p.home_off, p.slot_line_off};
-        NACRE_TRY(commit.lock(lines, 1, 1));
-        if (!still_valid(hash, p)) {
-          commit.unlock();
-          continue;
-        }
-        commit.lines_are_verified();
+        NACRE_TRY(lock_plan(commit, key, hash, match, p, held));
+        if (!held) continue;
         commit.set_word(p.slot_line_off, p.slot_word,
                         (p.slot_displaced ? kDisplaced : 0) | hash.tag | off / alloc::kUnitAlign);
         // 3. durable, then visible. Counted while the lane is held: recount() must see both or neither.
@@ -266,30 +273,31 @@ Status HashTree::remove(std::string_view key) {
   NACRE_TRY(commit.begin());
   if (closed()) return Code::stopped;
   Plan p;
-  for (;;) {
-    NACRE_TRY(plan(key, hash, p));
+  bool held = false;
+  for (Match match = Match::by_tag; !held;) {
+    NACRE_TRY(plan(key, hash, match, p));
     if (!p.found) return Code::not_found;
-    NACRE_TRY(commit.free(slot_off(p.slot), alloc::UnitUse::record));
-    const uint64_t lines[] = {p.home_off, p.slot_line_off};
-    NACRE_TRY(commit.lock(lines, 1, 1));
-    if (still_valid(hash, p)) break;
-    commit.unlock();
+    NACRE_TRY(lock_plan(commit, key, hash, match, p, held));
   }
-  commit.lines_are_verified();
   // A line without another zero word may have been full once: keys may be displaced from it.
   commit.set_word(p.slot_line_off, p.slot_word, p.line_has_zero ? 0 : kTombstone);
   return commit.publish([&] { add_count(commit.lane(), -1); });
 }
 
 Status HashTree::make_room(const KeyHash& hash, uint64_t segment_off) {
-  return SegmentSplit(*this, hash.bits, segment_off).run();
+  std::unique_ptr<SplitScratch> scratch(spare_scratch_.exchange(nullptr, std::memory_order_acquire));
+  if (scratch == nullptr) scratch = std::make_unique<SplitScratch>();
+  const Status s = SegmentSplit(*this, *scratch, hash.bits, segment_off).run();
+  scratch.reset(spare_scratch_.exchange(scratch.release(), std::memory_order_acq_rel));
+  return s;
 }
 
 // ---- a new table ----
 
 void HashTree::write_empty_segment(alloc::Commit& commit, alloc::Pool& pool, const Shape& shape, uint16_t table_id,
                                    uint64_t off) {
-  SegmentImage(pool, shape, table_id, off, 0, 0).write(commit);
+  std::vector<ImageLine> lines;
+  SegmentImage(pool, shape, table_id, off, 0, 0, lines).write(commit);
 }
 
 // ---- counting ----

@@ -34,10 +34,15 @@ struct KeyHash {
   uint32_t home;  // 0 .. home_lines - 1
 };
 
+struct SplitScratch;
+
 class HashTree {
  public:
   /// A table whose root entry is word `root_word` of the catalogue line at `root_line_off`.
   HashTree(alloc::Pool& pool, const Shape& shape, uint16_t table_id, uint64_t root_line_off, uint32_t root_word);
+  ~HashTree();
+  HashTree(const HashTree&) = delete;
+  HashTree& operator=(const HashTree&) = delete;
 
   Status put(std::string_view key, std::string_view value);
   Status remove(std::string_view key);
@@ -100,12 +105,16 @@ class HashTree {
 
   /// 0: another key, 1: this key; corruption if the record is damaged.
   Status match_record(uint64_t slot, std::string_view key, bool& matches, RecordView& view) const noexcept;
-  Status plan(std::string_view key, const KeyHash& hash, Plan& out);
+  Status is_record_of(uint64_t slot, std::string_view key, bool& matches) const noexcept;
+  /// How sure a plan is that a slot is the key's: by_tag is wrong once in 2^20 look-ups, and reads no record.
+  enum class Match : uint8_t { by_tag, by_key };
+  Status plan(std::string_view key, const KeyHash& hash, Match match, Plan& out);
+  Status lock_plan(alloc::Commit& commit, std::string_view key, const KeyHash& hash, Match& match, const Plan& p,
+                   bool& held);
   bool still_valid(const KeyHash& hash, const Plan& plan) noexcept;
   Status make_room(const KeyHash& hash, uint64_t segment_off);
   void add_count(const alloc::Lane& lane, int64_t n) noexcept;
   void prefetch_home(const KeyHash& hash) const noexcept;
-  void prefetch_old_record(const KeyHash& hash) const noexcept;
   void prefetch_record(uint64_t slot) const noexcept;
   uint64_t delta_count() const noexcept;
   Status recount();
@@ -136,6 +145,7 @@ class HashTree {
   std::atomic<bool> base_known_{false};
   sync::Mutex recount_mutex_;
   std::atomic<bool> closed_{false};
+  std::atomic<SplitScratch*> spare_scratch_{nullptr};  // of the last split; whoever splits takes it
   std::atomic<uint64_t> splits_{0}, rebuilds_{0};
 };
 

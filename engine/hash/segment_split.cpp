@@ -20,22 +20,19 @@ uint64_t prefix_of(uint64_t hash, uint32_t depth) noexcept {
 // ---- SegmentImage ----
 
 SegmentImage::SegmentImage(alloc::Pool& pool, const Shape& shape, uint16_t table_id, uint64_t off, uint64_t prefix,
-                           uint32_t depth)
-    : pool_(pool),
-      shape_(shape),
-      table_id_(table_id),
-      off_(off),
-      prefix_(prefix),
-      depth_(depth),
-      lines_(shape.segment_lines) {}
+                           uint32_t depth, std::vector<ImageLine>& lines)
+    : pool_(pool), shape_(shape), table_id_(table_id), off_(off), prefix_(prefix), depth_(depth), lines_(lines) {
+  lines_.resize(shape.segment_lines);
+  for (ImageLine& line : lines_) line.count = 0;
+}
 
 void SegmentImage::keep(uint32_t line, uint32_t home, uint64_t slot) noexcept {
-  Line& l = lines_[line];
+  ImageLine& l = lines_[line];
   l.slots[l.count++] = {slot, home};
 }
 
-bool SegmentImage::move(Line& from, uint32_t at, uint32_t to) noexcept {
-  Line& target = lines_[to];
+bool SegmentImage::move(ImageLine& from, uint32_t at, uint32_t to) noexcept {
+  ImageLine& target = lines_[to];
   if (target.count == alloc::kLineWords) return false;
   target.slots[target.count++] = from.slots[at];
   from.slots[at] = from.slots[--from.count];
@@ -43,7 +40,7 @@ bool SegmentImage::move(Line& from, uint32_t at, uint32_t to) noexcept {
 }
 
 bool SegmentImage::settle_line(uint32_t line) noexcept {
-  Line& l = lines_[line];
+  ImageLine& l = lines_[line];
   const bool in_stash = line > shape_.home_lines();
   bool moved = false;
   for (uint32_t i = 0; i < l.count;) {
@@ -86,7 +83,7 @@ void SegmentImage::write(alloc::Commit& commit) const {
     for (uint32_t w = 0; w < alloc::kLineWords; ++w) {
       uint64_t word = 0;
       if (w < lines_[l].count) {
-        const Placed& placed = lines_[l].slots[w];
+        const PlacedSlot& placed = lines_[l].slots[w];
         word = (placed.slot & ~kDisplaced) | (l == 1 + placed.home ? 0 : kDisplaced);
       }
       line->words[w] = word;
@@ -129,12 +126,11 @@ Status SegmentSplit::run() {
     const uint64_t prefix = prefix_of(hash_, depth_);
     const uint64_t right_prefix = prefix | uint64_t{1} << (63 - depth_);
     if (!rebuild_) tree_.directory_.grow_to(new_depth);
-    std::vector<SegmentImage> images;
-    images.reserve(2);
-    images.emplace_back(pool_, shape_, tree_.table_id_, left_off, prefix, new_depth);
-    if (!rebuild_) images.emplace_back(pool_, shape_, tree_.table_id_, right_off, right_prefix, new_depth);
+    std::array images{SegmentImage(pool_, shape_, tree_.table_id_, left_off, prefix, new_depth, image_lines_[0]),
+                      SegmentImage(pool_, shape_, tree_.table_id_, right_off, right_prefix, new_depth, image_lines_[1])};
     NACRE_TRY(fill_images(images));
-    for (const SegmentImage& image : images) image.write(commit);
+    images[0].write(commit);
+    if (!rebuild_) images[1].write(commit);
     const uint64_t left = make_entry(EntryKind::segment, new_depth, left_off);
     const uint64_t right = rebuild_ ? left : make_entry(EntryKind::segment, new_depth, right_off);
     if (child_node_) write_child_node(commit, node_off, left, right);
@@ -212,7 +208,7 @@ Status SegmentSplit::side_and_home(const Slot& slot, uint32_t& side, uint32_t& h
 }
 
 // Each slot keeps its line at first, where there is surely room, and is then settled.
-Status SegmentSplit::fill_images(std::vector<SegmentImage>& images) const {
+Status SegmentSplit::fill_images(std::array<SegmentImage, 2>& images) const {
   for (uint32_t l = 1; l < shape_.segment_lines; ++l)
     for (uint64_t slot : lines_[l].words) {
       if (!slot_live(slot)) continue;

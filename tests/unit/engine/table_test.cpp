@@ -19,7 +19,7 @@ std::string key_of(uint64_t n, size_t bytes = 16) {
 }
 
 // The record (engine/record.h), pinned byte for byte: a change here is a new format version.
-constexpr uint64_t kGoldenHeaderBytes = 16;
+constexpr uint64_t kGoldenHeaderBytes = 12, kGoldenLongHeaderBytes = 16;
 
 }  // namespace
 
@@ -113,12 +113,12 @@ TEST_CASE("a pair beyond the largest zone, or a key beyond 16 MiB, is too_large 
   const uint64_t largest = figure(db->info(), "largest_record_bytes");
   const ImagePtr before = image->clone();
   REQUIRE(table->put("a", std::string(largest, 'x')) == Code::too_large);
-  REQUIRE(table->put("b", std::string(largest - 16, 'x')) == Code::too_large);
+  REQUIRE(table->put("b", std::string(largest - 12, 'x')) == Code::too_large);
   REQUIRE(table->put(std::string((1 << 24) - 1, 'k'), "") == Code::too_large);
   REQUIRE(table->put(std::string(1 << 24, 'k'), "") == Code::too_large);
   REQUIRE(image->same_as(*before));
   REQUIRE(value_of(*table, "a") == "1");
-  REQUIRE(table->put("b", std::string(largest - 17, 'x')) == Code::out_of_space);  // not all of the zone is free
+  REQUIRE(table->put("b", std::string(largest - 13, 'x')) == Code::out_of_space);  // not all of the zone is free
   REQUIRE(table->put("b", std::string(largest / 2, 'x')).ok());
   REQUIRE(table->get(std::string(1 << 24, 'k'), [](std::string_view) {}) == Code::not_found);
   REQUIRE(table->remove(std::string(1 << 24, 'k')) == Code::not_found);
@@ -283,17 +283,34 @@ TEST_CASE("values beyond what a cursor copies are fetched in their turn, and ski
   while ((*cursor)->next().ok()) REQUIRE((*cursor)->value().size() == 100 * 1024);
 }
 
+/// Where the only record is whose key and value are these bytes.
+static uint64_t offset_of_pair(const Image& image, const std::string& pair, uint64_t header_bytes) {
+  const std::string_view all(reinterpret_cast<const char*>(image.data()), image.size_bytes());
+  const size_t at = all.find(pair);
+  REQUIRE(at != std::string_view::npos);
+  REQUIRE(all.find(pair, at + 1) == std::string_view::npos);
+  REQUIRE((at - header_bytes) % 16 == 0);
+  return at - header_bytes;
+}
+
 TEST_CASE("golden: the record of one pair, byte for byte") {
   const ImagePtr image = make_image(1 << 20);
   const auto db = make_db(image);
   REQUIRE(db->default_table()->put("the key", "and its value").ok());
-  const std::string want = "the keyand its value";
-  const std::string_view all(reinterpret_cast<const char*>(image->data()), image->size_bytes());
-  const size_t at = all.find(want);
-  REQUIRE(at != std::string_view::npos);
-  REQUIRE(all.find(want, at + 1) == std::string_view::npos);
-  const uint64_t off = at - kGoldenHeaderBytes;
-  REQUIRE(off % 16 == 0);
-  REQUIRE(*image->at<uint64_t>(off) >> 32 == 7);                       // key length; kind 0; no flags
-  REQUIRE(*image->at<uint64_t>(off + 8) == (13 | uint64_t{1} << 48));  // value length; table 1
+  const uint64_t off = offset_of_pair(*image, "the keyand its value", kGoldenHeaderBytes);
+  REQUIRE(*image->at<uint64_t>(off) >> 32 == (7u << 8 | 1u << 16));  // kind 0, short; key length; table 1
+  REQUIRE(*image->at<uint32_t>(off + 8) == 13);                      // value length
+}
+
+TEST_CASE("golden: a key of 256 bytes takes the long header, one of 255 the short one") {
+  const ImagePtr image = make_image(1 << 20);
+  const auto db = make_db(image);
+  const std::string longer(256, 'l'), shorter(255, 's');
+  REQUIRE(db->default_table()->put(longer, "v").ok());
+  REQUIRE(db->default_table()->put(shorter, "w").ok());
+  const uint64_t off = offset_of_pair(*image, longer + "v", kGoldenLongHeaderBytes);
+  REQUIRE(*image->at<uint64_t>(off) >> 32 == (8u | 256u << 8));         // kind 0, long; key length
+  REQUIRE(*image->at<uint64_t>(off + 8) == (1 | uint64_t{1} << 48));    // value length; table 1
+  REQUIRE(*image->at<uint64_t>(offset_of_pair(*image, shorter + "w", kGoldenHeaderBytes)) >> 32 ==
+          (255u << 8 | 1u << 16));
 }
