@@ -47,8 +47,8 @@ Status Commit::allocate_extent(uint64_t bytes, UnitRef& unit) {
   s = heap.reserve_extent(count, unit);
   if (s.code() == Code::not_found) s = empty_slabs_for(count, unit);
   if (s.code() != Code::not_found) return s;
-  return Status::error(Code::out_of_space, "pool of %llu bytes has no room for %llu bytes in a row; %llu chunks of %u bytes "
-                       "are free", ull(pool_.layout().pool_bytes()), ull(bytes), ull(heap.free_chunks_known()),
+  return Status::error(Code::out_of_space, "pool of %llu bytes has no room for %llu bytes in a row; %llu chunks of %u "
+                       "bytes are free", ull(pool_.layout().pool_bytes()), ull(bytes), ull(heap.free_chunks_known()),
                        pool_.layout().geometry.chunk_bytes);
 }
 
@@ -105,8 +105,8 @@ Status Commit::add_chunk_words() noexcept {
     const bool twice = updates.size() != first_update && updates.back().line_off == change.line_off &&
                        ops.back().word == change.word;
     if ((word & ~bitmap) != change.from || twice)
-      return Status::error(Code::corruption, "chunk table line at offset %llu: word %u is %016llx and not what this commit "
-                           "was to change; run nacre check", ull(change.line_off), change.word, ull(word));
+      return Status::error(Code::corruption, "chunk table line at offset %llu: word %u is %016llx and not what this "
+                           "commit was to change; run nacre check", ull(change.line_off), change.word, ull(word));
     if (updates.size() == first_update || updates.back().line_off != change.line_off)
       updates.push_back({change.line_off, 0, 0, static_cast<uint32_t>(ops.size()), 0});
     ops.push_back({static_cast<uint8_t>(change.word), OpKind::set, change.to | bitmap});
