@@ -45,8 +45,9 @@ class Commit {
   /// Pins the epoch and takes a lane. read_only, limit, io_error. May be called again after publish().
   Status begin();
 
-  /// Reserves a unit of at least `bytes` for this commit: of a slab, or for a record an extent of whole chunks. May unpin and pin again to reclaim space, so it comes
-  /// before anything is read. out_of_space, too_large, corruption, io_error.
+  /// Reserves a unit of at least `bytes` for this commit: of a slab, or for a record an extent of whole chunks. May
+  /// unpin and pin again to reclaim space, so it comes before anything is read. out_of_space, too_large, corruption,
+  /// io_error.
   Status allocate(uint64_t bytes, UnitUse use, uint64_t& off);
   /// As the pool's salt; shorthand for writers of fresh bytes.
   Salt salt() const noexcept { return pool_.salt(); }

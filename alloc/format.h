@@ -25,8 +25,8 @@ inline Salt salt_of(uint64_t identity_lo, uint64_t identity_hi) noexcept {
   return crc32c_u64(crc32c_u64(0x6e616372, identity_lo), identity_hi);
 }
 
-/// Lays out an empty pool: one zone over the whole domain, or over its first pool_bytes. The magic word is written last and alone, so a pool whose
-/// making was cut short is not a pool. invalid_argument, limit, io_error.
+/// Lays out an empty pool: one zone over the whole domain, or over its first pool_bytes. The magic word is written
+/// last and alone, so a pool whose making was cut short is not a pool. invalid_argument, limit, io_error.
 Status format_pool(pmem::Domain& domain, const FormatOptions& options);
 
 struct SuperblockView {

@@ -1,5 +1,5 @@
-// The free chunks that are known so far, as runs that are as long as they can be: two runs never touch. A run is kept in
-// two search trees whose nodes lie at the number of its first chunk, so that putting a run back never allocates:
+// The free chunks that are known so far, as runs that are as long as they can be: two runs never touch. A run is kept
+// in two search trees whose nodes lie at the number of its first chunk, so that putting a run back never allocates:
 //
 //   by place   each node knows the longest run below it: the lowest run of at least n chunks
 //   by size    length, then place: the best fit

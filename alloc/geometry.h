@@ -125,7 +125,8 @@ class Layout {
   bool append_zone(uint64_t capacity) noexcept;
   /// Publishes the pool's size. Chunks appear at once; the heap uses them after Heap::extend().
   void set_pool_bytes(uint64_t bytes) noexcept { pool_bytes_.store(bytes, std::memory_order_release); }
-  /// Takes the last zone back, after the commit that cleared its word: none of its chunks is in use or known to the heap.
+  /// Takes the last zone back, after the commit that cleared its word: none of its chunks is in use or known to the
+  /// heap.
   void drop_last_zone() noexcept { zone_count_.fetch_sub(1, std::memory_order_acq_rel); }
 
   // ---- chunks ----

@@ -9,8 +9,8 @@
 //   | read: free runs are in `runs_`, slabs in their class's lists | not read: nothing known, except what was located |
 //                                                                  ^ cursor
 //
-// What was located ahead of the cursor (to be freed) has an entry of its own, in `slab_of_chunk_` or `held_`. The cursor
-// goes by that and not by the word, which may say "free" while the memory still waits in limbo.
+// What was located ahead of the cursor (to be freed) has an entry of its own, in `slab_of_chunk_` or `held_`. The
+// cursor goes by that and not by the word, which may say "free" while the memory still waits in limbo.
 //
 // Lock order: Heap::mutex_ is a leaf; it is never held across a commit or a wait. One hold of it reads at most
 // kScanChunks words of the chunk table or one slab's bitmap.

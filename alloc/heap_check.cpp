@@ -64,7 +64,8 @@ void HeapCheck::check_zone(uint64_t index) {
       check_line(place.bitmap_off + l * kLineBytes, pool_.salt(), "bitmap");
   }
   for (uint64_t i = count; i < zone.capacity && i % kLineWords != 0; ++i)
-    if (const ChunkPlace place = layout.place_in(zone, i); !chunk_word_free(pool_.line(place.line_off)->words[place.word]))
+    if (const ChunkPlace place = layout.place_in(zone, i);
+        !chunk_word_free(pool_.line(place.line_off)->words[place.word]))
       problem("chunk table: the word of chunk %llu, which is behind the pool's end, does not say free",
               ull(zone.chunk_frame + i));
 }
@@ -134,8 +135,8 @@ void HeapCheck::load_bitmap(uint64_t chunk, uint64_t bitmap_off, Chunk& c) {
     const uint64_t bits = pool_.line(bitmap_off + w / kLineWords * kLineBytes)->words[w % kLineWords];
     const uint64_t valid = w * 64 >= units ? 0 : units - w * 64 >= 64 ? ~uint64_t{0} : (uint64_t{1} << units % 64) - 1;
     if ((bits & ~valid) != 0)
-      problem(slab ? "chunk %llu: bits of units that do not exist are set" : "chunk %llu is no slab but its bitmap is not "
-              "empty", ull(chunk));
+      problem(slab ? "chunk %llu: bits of units that do not exist are set"
+                   : "chunk %llu is no slab but its bitmap is not empty", ull(chunk));
     if (slab && w < c.allocated.size()) c.allocated[w] = bits & valid;
   }
 }

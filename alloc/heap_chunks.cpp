@@ -45,8 +45,8 @@ Status Heap::read_chunk_in(uint64_t zone_index, uint32_t chunk, ChunkUse& out) c
   if (!read_steady_line(locks_, salt_, place.line_off, *domain_.at<GuardedLine>(place.line_off), words))
     return damaged_line("chunk table", place.line_off);
   if (decode_chunk_word(words[place.word], classes_, layout_.chunks_in(zone_index) - index, out)) return Code::ok;
-  return Status::error(Code::corruption, "chunk %u: its table word %016llx names no known state or class, or leads out of "
-                       "its zone; run nacre check", chunk, static_cast<unsigned long long>(words[place.word]));
+  return Status::error(Code::corruption, "chunk %u: its table word %016llx names no known state or class, or leads out "
+                       "of its zone; run nacre check", chunk, static_cast<unsigned long long>(words[place.word]));
 }
 
 bool Heap::scanned(uint32_t chunk) const noexcept {
@@ -120,8 +120,8 @@ Status Heap::check_rest(uint64_t zone, uint32_t head, uint32_t chunks) const {
     ChunkUse use;
     NACRE_TRY(read_chunk_in(zone, head + i, use));
     if (use.state != ChunkState::free)
-      return Status::error(Code::corruption, "chunk %u belongs to the %u chunks from %u on, and its own table word says "
-                           "otherwise; run nacre check", head + i, chunks, head);
+      return Status::error(Code::corruption, "chunk %u belongs to the %u chunks from %u on, and its own table word "
+                           "says otherwise; run nacre check", head + i, chunks, head);
   }
   return Code::ok;
 }
@@ -184,7 +184,8 @@ Status Heap::locate_chunk(uint32_t chunk, uint32_t& head, ChunkUse& use) const {
     NACRE_TRY(read_chunk_in(zone, head, use));
     if (use.state != ChunkState::free || head == first || chunk - head == kMaxSlabChunks - 1) break;
   }
-  return use.state != ChunkState::free && chunk - head < use.chunks ? Status() : no_unit_there(layout_.chunk_off(chunk));
+  if (use.state != ChunkState::free && chunk - head < use.chunks) return Code::ok;
+  return no_unit_there(layout_.chunk_off(chunk));
 }
 
 /// Sets `slab`, or `out` for an extent.

@@ -4,17 +4,18 @@
 //   free         | 0       | bitmap is written | zero   | zero       | zero   |
 //   slab         | 1       | 1                 | zero   | zero       | class  |
 //   extent       | 2       | bitmap is written | zero   | chunks              |
+//
 //   class word   63   56 55   48 47          40 39     32 31            0
 //                | state | zero | slab chunks | log2 align | unit_bytes |   state: 0 absent, 1 live, 2 retired
 //
-// Class c is word c % 7 of line c / 7 of the class table. A slab of class c is `slab chunks` chunks in a row, cut into
-// units; unit u is bit u % 64 of word u / 64 % 7 of bitmap line u / 448 of its first chunk: set = allocated. An extent is
-// one unit of whole chunks: allocated while its word says so. Slabs and extents are named by the word of their first
-// chunk; the words of the others say "free".
+// Class c is word c % 7 of line c / 7 of the class table. A slab of class c is `slab chunks` chunks in a row, cut
+// into units; unit u is bit u % 64 of word u / 64 % 7 of bitmap line u / 448 of its first chunk: set = allocated. An
+// extent is one unit of whole chunks: allocated while its word says so. Slabs and extents are named by the word of
+// their first chunk; the words of the others say "free".
 //
-// The bitmap lines of a chunk are written when it first becomes a slab, by the same commit that sets "bitmap is written".
-// That bit then stays while the chunk is part of the pool, whatever the chunk is used for. Without it the lines hold
-// anything, and nobody reads them. With it they are sound, and zero unless the chunk is a slab.
+// The bitmap lines of a chunk are written when it first becomes a slab, by the same commit that sets "bitmap is
+// written". That bit then stays while the chunk is part of the pool, whatever the chunk is used for. Without it the
+// lines hold anything, and nobody reads them. With it they are sound, and zero unless the chunk is a slab.
 #pragma once
 
 #include <cstdint>

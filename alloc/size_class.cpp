@@ -64,8 +64,8 @@ Status check_spec(const ClassSpec& s, const Geometry& g) {
                          "chunks of %u bytes", s.unit_bytes, ull(s.slab_bytes), ull(kMaxSlabChunks), g.chunk_bytes);
   if (s.unit_bytes < kMinUnitBytes || s.unit_bytes > chunks * g.chunk_bytes ||
       chunks * g.chunk_bytes / s.unit_bytes > bitmap_units(g))
-    return Status::error(Code::invalid_argument, "allocation class of %u bytes: a slab of %llu chunks has units of %llu "
-                         "to %llu bytes, and at most %llu of them", s.unit_bytes, ull(chunks), ull(kMinUnitBytes),
+    return Status::error(Code::invalid_argument, "allocation class of %u bytes: a slab of %llu chunks has units of "
+                         "%llu to %llu bytes, and at most %llu of them", s.unit_bytes, ull(chunks), ull(kMinUnitBytes),
                          ull(chunks * g.chunk_bytes), ull(bitmap_units(g)));
   if (!is_power_of_two(s.align) || s.align < kUnitAlign || s.align > kPageBytes || s.unit_bytes % s.align != 0)
     return Status::error(Code::invalid_argument,
@@ -97,7 +97,8 @@ Result<std::vector<uint64_t>> default_class_words(const Geometry& geometry, std:
     return Status::error(Code::limit, "%zu allocation classes: a pool has room for %u", merged.size(), kMaxClasses);
   std::vector<uint64_t> words;
   for (const ClassSpec& s : merged)
-    words.push_back(make_class_word(ClassState::live, static_cast<uint8_t>(slab_chunks_of(s, geometry)), static_cast<uint8_t>(std::countr_zero(s.align)), s.unit_bytes));
+    words.push_back(make_class_word(ClassState::live, static_cast<uint8_t>(slab_chunks_of(s, geometry)),
+                                    static_cast<uint8_t>(std::countr_zero(s.align)), s.unit_bytes));
   return words;
 }
 

@@ -26,10 +26,10 @@ constexpr ZoneWordRef zone_word_ref(uint64_t index) noexcept {
 Status load_zones(const pmem::Domain& domain, Salt salt, Layout& layout);
 
 /// Writes the lines of the chunk table that chunks [first, last) of `zone` need and the chunks before `first` do not:
-/// all words zero, seq `seq`. Flushed at `site`, not fenced. The lines are not reachable yet: the pool is being made, or
-/// the commit that counts these chunks into it is still to come; then `seq` is above the last seq of that commit's lane
-/// (Commit::fresh_seq of offset 0), and if the chunks were part of the pool before, a retire advance has passed since
-/// they were taken out.
+/// all words zero, seq `seq`. Flushed at `site`, not fenced. The lines are not reachable yet: the pool is being made,
+/// or the commit that counts these chunks into it is still to come; then `seq` is above the last seq of that commit's
+/// lane (Commit::fresh_seq of offset 0), and if the chunks were part of the pool before, a retire advance has passed
+/// since they were taken out.
 void write_chunk_table(pmem::Domain& domain, Salt salt, const Layout& layout, const Zone& zone, uint64_t first,
                        uint64_t last, uint64_t seq, const pmem::Site& site) noexcept;
 

@@ -8,8 +8,8 @@
 
 namespace nacre::engine {
 
-/// Stores the record at `off`, which `commit` allocated, flushes it at `site` and tells the commit. A value of more than
-/// alloc::kMaxProvenBytes is copied past the cache, a piece at a time, while its crc is computed.
+/// Stores the record at `off`, which `commit` allocated, flushes it at `site` and tells the commit. A value of more
+/// than alloc::kMaxProvenBytes is copied past the cache, a piece at a time, while its crc is computed.
 void write_record(alloc::Commit& commit, alloc::Pool& pool, uint64_t off, uint16_t table, std::string_view key,
                   std::string_view value, const pmem::Site& site);
 

@@ -238,7 +238,9 @@ TEST_CASE("slabs of several chunks: units anywhere in them are located after a r
   const ImagePtr image = make_image(256 * 1024);
   {
     ImageDomain domain(image);
-    REQUIRE(format_pool(domain, {.geometry = tiny_chunks(), .classes = classes, .identity_lo = 1, .identity_hi = 2}).ok());
+    REQUIRE(format_pool(
+                domain, {.geometry = tiny_chunks(), .classes = classes, .identity_lo = 1, .identity_hi = 2})
+                .ok());
   }
   AnchoredPool p(CommitForm::strict, image);
   for (uint32_t w = 0; w < 7; ++w) REQUIRE(p.put(w, w < 5 ? 1600 : 2990, static_cast<uint8_t>(w)).ok());

@@ -444,7 +444,8 @@ TEST_CASE("stats, info and check carry their figures") {
   REQUIRE(figure(stats, "commits") >= 10);
   const auto info = db->info();
   for (const char* name : {"format_version", "pool_bytes", "chunk_bytes", "lanes", "lane_cells",
-                           "segment_bytes", "largest_unit_bytes", "largest_record_bytes", "zones", "extents", "extent_bytes", "metadata_bytes", "chunks", "free_chunks",
+                           "segment_bytes", "largest_unit_bytes", "largest_record_bytes", "zones",
+                           "extents", "extent_bytes", "metadata_bytes", "chunks", "free_chunks",
                            "used_bytes", "live_unit_bytes", "dirty_shutdowns", "table.default.count"}) {
     INFO(name);
     REQUIRE(figure(info, name) != ~uint64_t{0});

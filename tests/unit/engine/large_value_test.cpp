@@ -58,7 +58,9 @@ class MemoryFolder {
 
 }  // namespace
 
-TEST_CASE("values of 1 byte to 8 MiB agree with a model through overwrites in all directions, removes, kills and reopens") {
+TEST_CASE(
+    "values of 1 byte to 8 MiB agree with a model through overwrites in all directions, removes, kills and "
+    "reopens") {
   for (const bool one_fence : {false, true}) {
     const DbSpec spec{.one_fence = one_fence};
     ImagePtr image = make_image(64 * kMiB);
