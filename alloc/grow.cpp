@@ -75,12 +75,14 @@ Status Growth::try_grow_locked(uint64_t chunks) noexcept {
   return s.ok() ? s : refuse(s);
 }
 
-// Whatever stopped the growth, for whoever wanted a chunk the pool is full; a pool that refuses writes is another matter.
+// Whatever stopped the growth, for whoever wanted a chunk the pool is full. A pool that refuses writes is another case.
 Status Growth::refuse(Status reason) noexcept {
   if (Status writable = pool_.writable(); !writable.ok()) return writable;
-  std::snprintf(refusal_text_, sizeof refusal_text_, "%s", *reason.message() != '\0' ? reason.message() : reason.name());
+  const char* why = *reason.message() != '\0' ? reason.message() : reason.name();
+  std::snprintf(refusal_text_, sizeof refusal_text_, "%s", why);
   const bool memory = reason.code() == Code::out_of_memory;
-  return Status::error(memory ? Code::out_of_memory : Code::out_of_space, "pool of %llu bytes is full and cannot grow: %s",
+  return Status::error(memory ? Code::out_of_memory : Code::out_of_space,
+                       "pool of %llu bytes is full and cannot grow: %s",
                        static_cast<ull>(pool_.layout().pool_bytes()), refusal_text_);
 }
 
@@ -88,8 +90,8 @@ Status Growth::refusal(uint64_t wanted_bytes) noexcept {
   const sync::Guard guard(mutex_);
   const uint64_t pool_bytes = pool_.layout().pool_bytes();
   if (wanted_bytes == 0)
-    return Status::error(Code::out_of_space, "pool of %llu bytes is full and cannot grow: %s", static_cast<ull>(pool_bytes),
-                         refusal_text_);
+    return Status::error(Code::out_of_space, "pool of %llu bytes is full and cannot grow: %s",
+                         static_cast<ull>(pool_bytes), refusal_text_);
   return Status::error(Code::out_of_space, "pool of %llu bytes has no room for %llu bytes in a row and cannot grow: %s",
                        static_cast<ull>(pool_bytes), static_cast<ull>(wanted_bytes), refusal_text_);
 }

@@ -66,8 +66,8 @@ class Growth {
   /// out_of_space, and the text says why the pool cannot grow (bound, file system, medium); nothing has changed.
   Status need(uint64_t chunks, uint64_t seen_bytes) noexcept;
 
-  /// Why the last growth failed: out_of_space for an operation that looked once more in vain. `wanted_bytes` is what had
-  /// to be in a row, 0 if nothing had.
+  /// Why the last growth failed: out_of_space for an operation that looked once more in vain. `wanted_bytes` is what
+  /// had to be in a row, 0 if nothing had.
   Status refusal(uint64_t wanted_bytes) noexcept;
   /// Neighbouring chunks that a growth could add at most.
   uint64_t largest_run() const noexcept;

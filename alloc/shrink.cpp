@@ -2,7 +2,7 @@
 //
 //   1 take the chunks       in DRAM: nobody gets a unit of them any more
 //   2 retire advance        no log record names a line in them: recovery would not find the line
-//   3 one commit            pool_bytes, and the words of zones that are gone; Layout and Heap before its lines are unlocked
+//   3 one commit a zone     pool_bytes, and the zone's word if it is gone; Layout, Heap before the lines are unlocked
 //   4 forget their lines    which lanes meant to flush
 //   5 the roots lines home  an open refuses a file that is shorter than a roots line says, before it recovers
 //   6 Domain::shrink        the file is shorter

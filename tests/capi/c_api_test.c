@@ -131,6 +131,14 @@ static void test_options(void) {
   IS(nacre_options_set_size(options, 1u << 20), NACRE_OK);
   IS(nacre_options_set_size(options, (1u << 20) - 1), NACRE_INVALID_ARGUMENT);
   CHECK(says("1048575") && says("1048576"));
+  IS(nacre_options_set_grow(options, 0), NACRE_OK);
+  IS(nacre_options_set_grow(options, 1), NACRE_OK);
+  IS(nacre_options_set_max_size(options, 0), NACRE_OK);
+  IS(nacre_options_set_max_size(options, 1u << 20), NACRE_OK);
+  IS(nacre_options_set_max_size(options, 1000), NACRE_INVALID_ARGUMENT);
+  CHECK(says("1000") && says("1048576"));
+  IS(nacre_options_set_grow_step(options, 1u << 20), NACRE_OK);
+  IS(nacre_shrink(NULL), NACRE_BAD_HANDLE);
   IS(nacre_options_set_medium(options, "auto"), NACRE_OK);
   IS(nacre_options_set_medium(options, "dax"), NACRE_OK);
   IS(nacre_options_set_medium(options, "msync"), NACRE_OK);

@@ -56,6 +56,36 @@ TEST_CASE("a failed open is a status with a sentence, and value() of it throws",
   CHECK(Db::open("x", {.commit_form = "lax"}).code() == Code::invalid_argument);
 }
 
+TEST_CASE("a pool grows beyond its first size, within max_size, and shrinks when asked", "[capi][hpp]") {
+  const auto figure = [](const Db& db, const char* name) {
+    for (const nacre::Figure& f : db.info().value())
+      if (f.name == name) return f.value;
+    return uint64_t{0};
+  };
+  const std::string value(100'000, 'v');
+  auto db = Db::open("", {.create_if_missing = true, .size = 1u << 20, .medium = "memory", .max_size = 8u << 20}).value();
+  auto table = db.default_table().value();
+  nacre::Status put;
+  int kept = 0;
+  while ((put = table.put(std::to_string(kept), value)).ok()) ++kept;
+  CHECK(put == Code::out_of_space);
+  CHECK(put.message().find("cannot grow") != std::string::npos);
+  CHECK(kept > 60);
+  CHECK(figure(db, "pool_bytes") <= 8u << 20);
+  for (int i = 0; i < kept; ++i) REQUIRE(table.remove(std::to_string(i)).ok());
+  REQUIRE(db.shrink().ok());
+  CHECK(figure(db, "pool_bytes") < 1u << 20);
+  CHECK(figure(db, "medium_bytes") < 1u << 20);
+  CHECK(table.put("again", value).ok());
+  CHECK(db.check().value().sound);
+
+  auto fixed = Db::open("", {.create_if_missing = true, .size = 1u << 20, .medium = "memory", .grow = false}).value();
+  auto full = fixed.default_table().value();
+  for (kept = 0; (put = full.put(std::to_string(kept), value)).ok();) ++kept;
+  CHECK(put == Code::out_of_space);
+  CHECK(kept < 11);
+}
+
 TEST_CASE("a status keeps its sentence when the thread fails again", "[capi][hpp]") {
   auto db = open_memory(Engine::dram);
   const Status first = db.table("no such table").status();

@@ -713,6 +713,39 @@ def read_commands_never_write_to_the_file():
 
 
 @test
+def a_pool_grows_and_shrink_gives_the_empty_end_back():
+    with Pool("1MiB") as pool:
+        put_all(pool, {b"small": b"1"})
+        tsv = b"".join(b"k%d\t%s\n" % (i, b"v" * 20000) for i in range(300))
+        pool("load", "-", stdin=tsv)
+        large = os.path.getsize(pool.path)
+        assert large > 6 << 20, large
+        figures = json.loads(pool("info", "--json").out)
+        assert figures["pool_bytes"] == figures["medium_bytes"] == large
+        pool("check")
+        for i in range(300):
+            pool("del", "k%d" % i)
+        said = json.loads(pool("shrink", "--json").out)
+        assert said["before_bytes"] == large and said["after_bytes"] == os.path.getsize(pool.path) < 2 << 20, said
+        pool("check")
+        assert pool("get", "small").out == b"1\n"
+        assert b"now" in pool("shrink").out
+        pool("load", "-", stdin=tsv)
+        pool("check")
+
+
+@test
+def max_size_of_create_holds_for_every_later_writer():
+    with Pool("1MiB", "--max-size", "3MiB") as pool:
+        for i in range(2):
+            said = pool("load", "-", stdin=b"".join(b"%d/%d\t%s\n" % (i, k, b"v" * 20000) for k in range(300)), code=IO).err
+            assert "at most 3145728 bytes" in said, said
+            assert os.path.getsize(pool.path) <= 3 << 20
+        pool("check")
+    nacre("create", "/tmp/never", "--size", "2MiB", "--max-size", "1MiB", code=USAGE, says="--max-size")
+
+
+@test
 def the_medium_can_be_named():
     with Pool(None) as pool:
         pool("create", "--size", "2M", "--medium", "msync")

@@ -126,6 +126,25 @@ def extents_and_slabs_of_several_chunks(folder):
 
 
 @test
+def pools_that_grew_and_shrank(folder):
+    pool = folder / "pool"
+    nacre("create", pool, "--size", "1MiB")
+    load(pool, {b"kept": b"1"})
+    many = {b"k%d" % i: bytes([i]) * (30000 + 370 * i) for i in range(120)}
+    load(pool, many)
+    assert pool.stat().st_size > 6 << 20
+    assert must_agree(pool) == 121
+    assert reader("--check", pool).startswith(b"keys 121, ")
+    for i in range(100):
+        nacre("del", pool, f"k{i}")
+    nacre("shrink", pool)
+    assert must_agree(pool) == 21
+    load(pool, many)
+    assert must_agree(pool) == 121
+    assert reader("--check", pool).startswith(b"keys 121, ")
+
+
+@test
 def a_pool_whose_writer_was_killed_is_recovered_without_being_changed(folder):
     pool, acks = folder / "pool", folder / "acks"
     nacre("create", pool, "--size", "8MiB")

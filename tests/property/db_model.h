@@ -16,9 +16,10 @@ struct DbModel {
 
 class DbUnderTest {
  public:
-  DbUnderTest(const alloc::Geometry* geometry, uint64_t pool_bytes, bool one_fence)
+  /// The pool can grow to `most_bytes`.
+  DbUnderTest(const alloc::Geometry* geometry, uint64_t pool_bytes, uint64_t most_bytes, bool one_fence)
       : spec_{.one_fence = one_fence, .read_only = false, .geometry = geometry},
-        image_(make_image(pool_bytes)),
+        image_(make_image(most_bytes, pool_bytes)),
         db_(make_db(image_, spec_)) {}
 
   engine::Db& db() { return *db_; }

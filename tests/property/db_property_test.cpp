@@ -139,10 +139,26 @@ struct Verify : Command {
   void show(std::ostream& os) const override { os << "verify"; }
 };
 
+struct Shrink : Command {
+  void apply(DbModel&) const override {}
+  void run(const DbModel&, DbUnderTest& sut) const override { expect(sut.db().shrink().ok(), "shrink"); }
+  void show(std::ostream& os) const override { os << "shrink"; }
+};
+
+void run_growing_property(const alloc::Geometry* geometry, uint64_t pool_bytes, uint64_t most_bytes) {
+  const DbModel model;
+  DbUnderTest sut(geometry, pool_bytes, most_bytes, *rc::gen::arbitrary<bool>());
+  rc::state::check(model, sut,
+                   rc::state::gen::execOneOfWithArgs<Put, Put, PutMany, PutMany, PutMany, Remove, Remove, Shrink, Reopen,
+                                                     Verify, Clear, Drop>());
+  const std::string problem = unsound(sut.db());
+  expect(problem.empty(), problem);
+}
+
 void run_property(const alloc::Geometry* geometry, uint64_t pool_bytes) {
   const bool one_fence = *rc::gen::arbitrary<bool>();
   const DbModel model;
-  DbUnderTest sut(geometry, pool_bytes, one_fence);
+  DbUnderTest sut(geometry, pool_bytes, pool_bytes, one_fence);
   rc::state::check(model, sut,
                    rc::state::gen::execOneOfWithArgs<Put, Put, Put, Remove, Remove, PutMany, Reopen, Verify,
                                                      Clear, Drop>());
@@ -158,6 +174,11 @@ TEST_CASE("a database of shrunk segments agrees with a map through reopenings an
   static const alloc::Geometry shapes[] = {shrunk_geometry(0, 4, 1), shrunk_geometry(2, 8, 2),
                                            shrunk_geometry(3, 7, 3)};
   rc::prop("shrunk", [] { run_property(&shapes[*rc::gen::inRange(0, 3)], 1 << 20); });
+}
+
+TEST_CASE("a database that grows and shrinks agrees with a map through reopenings and kills") {
+  static const alloc::Geometry shape = shrunk_geometry(2, 4, 1);
+  rc::prop("growing", [] { run_growing_property(&shape, 64 << 10, 4 << 20); });
 }
 
 TEST_CASE("a database of the default shape agrees with a map through reopenings and kills") {

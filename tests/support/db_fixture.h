@@ -37,6 +37,7 @@ inline engine::Options options_of(const DbSpec& spec) {
   o.read_only = spec.read_only;
   o.geometry = spec.geometry;
   o.identity_seed = 42;
+  o.grow_helper = false;  // runs are to be the same each time
   return o;
 }
 
