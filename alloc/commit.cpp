@@ -62,14 +62,19 @@ void Commit::take_lane() noexcept {
 }
 
 Status Commit::allocate(uint64_t bytes, UnitUse use, uint64_t& off) {
-  const uint32_t class_id = pool_.heap().classes().class_for(bytes, use == UnitUse::lines ? kLineBytes : kUnitAlign);
-  if (class_id == kMaxClasses)
-    return Status::error(Code::too_large, "%llu bytes: the largest allocation class of this pool has %llu",
-                         static_cast<unsigned long long>(bytes),
-                         static_cast<unsigned long long>(pool_.heap().classes().largest_unit_bytes()));
-  lane_->allocated.reserve(lane_->allocated.size() + 1);
+  const SizeClasses& classes = pool_.heap().classes();
   UnitRef unit;
-  NACRE_TRY(allocate_unit(class_id, unit));
+  for (;;) {
+    const uint32_t class_id = classes.class_for(bytes, use == UnitUse::lines ? kLineBytes : kUnitAlign);
+    if (class_id == kMaxClasses)
+      return Status::error(Code::too_large, "%llu bytes: the largest allocation class of this pool has %llu",
+                           static_cast<unsigned long long>(bytes),
+                           static_cast<unsigned long long>(classes.largest_unit_bytes()));
+    lane_->allocated.reserve(lane_->allocated.size() + 1);
+    const Status s = allocate_unit(class_id, unit);
+    if (s.ok()) break;
+    if (s.code() != Code::not_found || classes.is_live(class_id)) return s;
+  }
   lane_->allocated.push_back(unit);
   off = unit.off();
   return Code::ok;
@@ -85,6 +90,7 @@ Status Commit::allocate_unit(uint32_t class_id, UnitRef& unit) {
   s = heap.reserve_anywhere(class_id, unit);
   if (s.code() != Code::not_found) return s;
   NACRE_TRY(repin_and_reclaim());
+  if (!heap.classes().is_live(class_id)) return Code::not_found;  // retire_class waits for lanes, and we held none
   s = heap.reserve_anywhere(class_id, unit);
   if (s.code() != Code::not_found) return s;
   NACRE_TRY(make_slab(class_id));  // a class may have become empty; else this is the out_of_space to report

@@ -95,6 +95,7 @@ class Commit {
 
  private:
   class Inner;
+  /// As allocate; not_found if the class was retired while this commit waited for space.
   Status allocate_unit(uint32_t class_id, UnitRef& unit);
   Status make_slab(uint32_t class_id);
   Status repin_and_reclaim();

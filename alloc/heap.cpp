@@ -275,6 +275,14 @@ void Heap::install(uint32_t chunk, std::unique_ptr<Slab> slab) noexcept {
   slab_of_chunk_[chunk].store(raw, std::memory_order_release);
 }
 
+Result<bool> Heap::class_unused(uint32_t class_id) {
+  NACRE_TRY(ensure_table());
+  sync::Guard guard(mutex_);
+  for (size_t chunk = 0; chunk < chunk_state_.size(); ++chunk)
+    if (chunk_state_[chunk] != static_cast<uint8_t>(ChunkState::free) && chunk_class_[chunk] == class_id) return false;
+  return true;
+}
+
 Result<HeapUsage> Heap::usage() {
   HeapUsage usage;
   usage.chunks = layout_.chunk_count;

@@ -9,6 +9,8 @@ namespace {
 constexpr uint32_t kFineStep = 16;
 constexpr uint32_t kFineTop = 256;
 constexpr uint32_t kGeometricTop = 2048;
+constexpr uint8_t kMinAlignLog2 = std::countr_zero(kUnitAlign);
+constexpr uint8_t kMaxAlignLog2 = std::countr_zero(kPageBytes);
 
 std::vector<ClassSpec> default_specs(const Geometry& g) {
   std::vector<ClassSpec> specs;
@@ -26,7 +28,22 @@ std::vector<ClassSpec> default_specs(const Geometry& g) {
   return specs;
 }
 
-Status check_spec(const ClassSpec& s, const Geometry& g) {
+Status bad_class_word(uint32_t id, uint64_t word) {
+  return Status::error(Code::corruption, "class table: class %u has the word %016llx, which describes no class", id,
+                       static_cast<unsigned long long>(word));
+}
+
+bool describes_a_class(uint64_t word, const Geometry& g) noexcept {
+  const uint8_t align_log2 = class_word_align_log2(word);
+  const uint32_t unit_bytes = class_word_unit_bytes(word);
+  return class_word_state(word) <= static_cast<uint8_t>(ClassState::retired) && class_word_slab_chunks(word) == 1 &&
+         align_log2 >= kMinAlignLog2 && align_log2 <= kMaxAlignLog2 && class_word_clean(word) &&
+         unit_bytes >= kMinUnitBytes && unit_bytes <= g.chunk_bytes && unit_bytes % (1u << align_log2) == 0;
+}
+
+}  // namespace
+
+Status check_class_spec(const ClassSpec& s, const Geometry& g) {
   if (s.unit_bytes < kMinUnitBytes || s.unit_bytes > g.chunk_bytes)
     return Status::error(Code::invalid_argument, "allocation class of %u bytes: a unit has %llu to %u bytes here",
                          s.unit_bytes, static_cast<unsigned long long>(kMinUnitBytes), g.chunk_bytes);
@@ -38,12 +55,14 @@ Status check_spec(const ClassSpec& s, const Geometry& g) {
   return Code::ok;
 }
 
-}  // namespace
+uint64_t live_class_word(const ClassSpec& s) noexcept {
+  return make_class_word(ClassState::live, 1, static_cast<uint8_t>(std::countr_zero(s.align)), s.unit_bytes);
+}
 
 Result<std::vector<uint64_t>> default_class_words(const Geometry& geometry, std::span<const ClassSpec> extra) {
   std::vector<ClassSpec> specs = default_specs(geometry);
   for (const ClassSpec& s : extra) {
-    NACRE_TRY(check_spec(s, geometry));
+    NACRE_TRY(check_class_spec(s, geometry));
     specs.push_back(s);
   }
   std::sort(specs.begin(), specs.end(), [](const ClassSpec& a, const ClassSpec& b) {
@@ -59,46 +78,71 @@ Result<std::vector<uint64_t>> default_class_words(const Geometry& geometry, std:
   if (merged.size() > kMaxClasses)
     return Status::error(Code::limit, "%zu allocation classes: a pool has room for %u", merged.size(), kMaxClasses);
   std::vector<uint64_t> words;
-  for (const ClassSpec& s : merged)
-    words.push_back(make_class_word(ClassState::live, 1, static_cast<uint8_t>(std::countr_zero(s.align)), s.unit_bytes));
+  for (const ClassSpec& s : merged) words.push_back(live_class_word(s));
   return words;
 }
 
 Status SizeClasses::load(std::span<const uint64_t> words, const Geometry& geometry) {
-  count_ = 0;
-  largest_ = 0;
+  chunk_bytes_ = geometry.chunk_bytes;
   for (uint32_t id = 0; id < words.size() && id < kMaxClasses; ++id) {
-    const uint64_t word = words[id];
-    SizeClass c;
-    if (word != 0) {
-      c.unit_bytes = static_cast<uint32_t>(word);
-      const auto align_log2 = static_cast<uint8_t>(word >> 32);
-      const auto slab_chunks = static_cast<uint8_t>(word >> 40);
-      const auto state = static_cast<uint8_t>(word >> 56);
-      const bool fits = state <= 2 && slab_chunks == 1 && align_log2 >= 4 && align_log2 <= 12 &&
-                        (word >> 48 & 0xff) == 0 && c.unit_bytes >= kMinUnitBytes &&
-                        c.unit_bytes <= geometry.chunk_bytes && c.unit_bytes % (1u << align_log2) == 0;
-      if (!fits)
-        return Status::error(Code::corruption, "class table: class %u has the word %016llx, which describes no class",
-                             id, static_cast<unsigned long long>(word));
-      c.align = 1u << align_log2;
-      c.state = static_cast<ClassState>(state);
-      c.units_per_slab = geometry.chunk_bytes / c.unit_bytes;
-      count_ = id + 1;
-      if (c.state == ClassState::live) largest_ = std::max<uint64_t>(largest_, c.unit_bytes);
-    }
-    classes_[id] = c;
+    if (words[id] != 0 && !describes_a_class(words[id], geometry)) return bad_class_word(id, words[id]);
+    words_[id].store(words[id], std::memory_order_relaxed);
   }
-  for (uint32_t i = 0; i < by_size_.size(); ++i) by_size_[i] = static_cast<uint16_t>(search(i * kUnitAlign, kUnitAlign));
+  rebuild_lookup();
   return Code::ok;
 }
 
+void SizeClasses::store(uint32_t id, uint64_t word) noexcept {
+  words_[id].store(word, std::memory_order_release);
+  changes_.fetch_add(1, std::memory_order_release);
+  rebuild_lookup();
+}
+
+// Entry by entry: each is right before and after, and whoever reads an old one may be anywhere between.
+void SizeClasses::rebuild_lookup() noexcept {
+  uint32_t count = 0;
+  uint64_t largest = 0;
+  for (uint32_t id = 0; id < kMaxClasses; ++id) {
+    const uint64_t word = words_[id].load(std::memory_order_relaxed);
+    if (word != 0) count = id + 1;
+    if (is_live(id)) largest = std::max<uint64_t>(largest, class_word_unit_bytes(word));
+  }
+  count_.store(count, std::memory_order_release);
+  largest_.store(largest, std::memory_order_release);
+  for (uint32_t i = 0; i < by_size_.size(); ++i)
+    by_size_[i].store(static_cast<uint16_t>(best_fit(i * kUnitAlign, kUnitAlign, kMaxClasses)),
+                      std::memory_order_release);
+}
+
+SizeClass SizeClasses::operator[](uint32_t id) const noexcept {
+  const uint64_t word = words_[id].load(std::memory_order_acquire);
+  SizeClass c;
+  if (word == 0) return c;
+  c.unit_bytes = class_word_unit_bytes(word);
+  c.align = 1u << class_word_align_log2(word);
+  c.state = static_cast<ClassState>(class_word_state(word));
+  c.slab_bytes = chunk_bytes_;
+  c.units_per_slab = static_cast<uint32_t>(c.slab_bytes / c.unit_bytes);
+  return c;
+}
+
+// One change is one word, so a scan that spans no finished change saw the table of one instant.
 uint32_t SizeClasses::search(uint64_t bytes, uint64_t align) const noexcept {
-  uint32_t best = kMaxClasses;
-  for (uint32_t id = 0; id < count_; ++id) {
-    const SizeClass& c = classes_[id];
-    if (c.state != ClassState::live || c.unit_bytes < bytes || c.unit_bytes % align != 0) continue;
-    if (best == kMaxClasses || c.unit_bytes < classes_[best].unit_bytes) best = id;
+  for (;;) {
+    const uint64_t before = changes_.load(std::memory_order_acquire);
+    const uint32_t best = best_fit(bytes, align, kMaxClasses);
+    if (changes_.load(std::memory_order_acquire) == before) return best;
+  }
+}
+
+uint32_t SizeClasses::best_fit(uint64_t bytes, uint64_t align, uint32_t without) const noexcept {
+  uint32_t best = kMaxClasses, best_unit = 0;
+  for (uint32_t id = 0, ids = count(); id < ids; ++id) {
+    const uint64_t word = words_[id].load(std::memory_order_acquire);
+    const uint32_t unit_bytes = class_word_unit_bytes(word);
+    if (class_word_state(word) != static_cast<uint8_t>(ClassState::live) || id == without) continue;
+    if (unit_bytes < bytes || unit_bytes % align != 0) continue;
+    if (best == kMaxClasses || unit_bytes < best_unit) best = id, best_unit = unit_bytes;
   }
   return best;
 }

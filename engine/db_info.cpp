@@ -25,6 +25,30 @@ std::string hex128(uint64_t hi, uint64_t lo) {
   return text;
 }
 
+/// Space by use, then a group of figures for each class that has slabs.
+void add_space(Figures& f, const alloc::Layout& layout, const std::vector<ClassInfo>& classes) {
+  uint64_t used_bytes = 0, live_bytes = 0;
+  for (const ClassInfo& c : classes) {
+    used_bytes += c.slab_bytes;
+    live_bytes += c.live_bytes;
+  }
+  f.add("chunks", layout.chunk_count);
+  f.add("free_chunks", layout.chunk_count - used_bytes / layout.geometry.chunk_bytes);
+  f.add("used_bytes", used_bytes);
+  f.add("live_unit_bytes", live_bytes);
+  for (const ClassInfo& c : classes) {
+    if (c.slabs == 0) continue;
+    const std::string name = "class." + std::to_string(c.unit_bytes);
+    if (c.retired) f.text(name + ".state", "retired");
+    f.add(name + ".slabs", c.slabs);
+    f.add(name + ".units", c.units);
+    f.add(name + ".live_units", c.live_units);
+    f.add(name + ".free_bytes", c.free_bytes);
+    f.add(name + ".tail_bytes", c.tail_bytes);
+    f.add(name + ".fragmentation_permille", c.fragmentation_permille);
+  }
+}
+
 }  // namespace
 
 Result<std::vector<Figure>> Db::stats() {
@@ -67,24 +91,8 @@ Result<std::vector<Figure>> Db::info() {
   f.add("segment_bytes", impl_->shape.segment_bytes());
   f.add("largest_unit_bytes", pool.heap().classes().largest_unit_bytes());
   f.add("metadata_bytes", layout.zones_off + layout.zone_count * layout.zone_meta_bytes);
-  alloc::HeapUsage usage;
-  {
-    alloc::WriterStop stop(pool);
-    NACRE_ASSIGN(usage, pool.heap().usage());
-  }
-  f.add("chunks", usage.chunks);
-  f.add("free_chunks", usage.free_chunks);
-  f.add("used_bytes", (usage.chunks - usage.free_chunks) * layout.geometry.chunk_bytes);
-  uint64_t live_bytes = 0;
-  for (const auto& c : usage.classes) live_bytes += c.allocated * c.unit_bytes;
-  f.add("live_unit_bytes", live_bytes);
-  for (const auto& c : usage.classes) {
-    if (c.slabs == 0) continue;
-    const std::string name = "class." + std::to_string(c.unit_bytes);
-    f.add(name + ".slabs", c.slabs);
-    f.add(name + ".units", c.units);
-    f.add(name + ".live_units", c.allocated);
-  }
+  NACRE_ASSIGN(const auto usage, classes());
+  add_space(f, layout, usage);
   for (const TableInfo& t : infos) {
     NACRE_ASSIGN(const auto opened, table(t.name, std::nullopt));
     NACRE_ASSIGN(const uint64_t count, opened->count());
