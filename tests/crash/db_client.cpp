@@ -41,6 +41,11 @@ std::string value_text(uint64_t bytes, uint64_t seed) {
 
 using Content = std::map<std::string, std::map<std::string, std::string>>;
 
+// The classes that operations may change are part of the content, as a table of this name: unit -> "live" or
+// "retired"; an absent one is not listed.
+const std::string kClassesTable = "(classes)";
+constexpr uint32_t kClassUnits[] = {32, 176, 304};  // of which 32 and 176 are there in every pool
+
 uint64_t fold(const Content& content) {
   uint64_t hash = 1;
   const auto add = [&](std::string_view s) {
@@ -72,11 +77,15 @@ std::string table_name(uint64_t table) {
 
 class DbModel final : public Model {
  public:
-  DbModel() { content_[table_name(0)]; }
+  DbModel() {
+    content_[table_name(0)];
+    content_[kClassesTable] = {{"176", "live"}, {"32", "live"}};
+  }
   std::unique_ptr<Model> clone() const override { return std::make_unique<DbModel>(*this); }
 
   Code apply(std::string_view op) override {
     const std::string_view v = verb(op);
+    if (v == "addclass" || v == "noclass") return change_class(v == "addclass", std::to_string(numbers(op)[0]));
     if (v != "put" && v != "del" && v != "clear" && v != "create" && v != "drop") return Code::ok;
     const std::vector<uint64_t> n = numbers(op);
     const std::string name = table_name(n[0]);
@@ -93,6 +102,16 @@ class DbModel final : public Model {
   std::string text() const override { return describe(content_); }
 
  private:
+  Code change_class(bool live, const std::string& unit) {
+    auto& classes = content_[kClassesTable];
+    const auto it = classes.find(unit);
+    const bool lives = it != classes.end() && it->second == "live";
+    if (lives == live) return live ? Code::exists : Code::not_found;
+    if (!live && it == classes.end()) return Code::not_found;
+    classes[unit] = live ? "live" : "retired";
+    return Code::ok;
+  }
+
   Content content_;
 };
 
@@ -108,6 +127,8 @@ class DbStore final : public Store {
     if (v == "epoch" || v == "retire") return db_->pool().advance(v == "retire"), Code::ok;
     if (v == "reclaim") return db_->pool().reclaim(), Code::ok;
     const std::vector<uint64_t> n = numbers(op);
+    if (v == "addclass") return db_->add_class({static_cast<uint32_t>(n[0])});
+    if (v == "noclass") return db_->retire_class(static_cast<uint32_t>(n[0]));
     if (v == "drop") return db_->drop_table(table_name(n[0]));
     auto table = db_->table(table_name(n[0]), v == "create" ? std::optional(EngineKind::hash) : std::nullopt);
     if (!table) return table.status();
@@ -169,6 +190,15 @@ class DbStore final : public Store {
       const auto count = (*table)->count();
       if (!count || *count != pairs.size()) return "count does not agree with the scan";
     }
+    return dump_classes((*content)[kClassesTable]);
+  }
+
+  std::string dump_classes(std::map<std::string, std::string>& states) {
+    const auto classes = db_->classes();
+    if (!classes) return classes.status().message();
+    for (const engine::ClassInfo& c : *classes)
+      for (const uint32_t unit : kClassUnits)
+        if (c.unit_bytes == unit) states[std::to_string(unit)] = c.retired ? "retired" : "live";
     return {};
   }
 
@@ -271,6 +301,20 @@ std::vector<Directed> directed() {
       {"full pool",
        "|;put:0:1:3900:1;put:0:2:3900:2;put:0:3:3900:3;put:0:4:3900:4;put:0:5:3900:5;put:0:6:3900:6;"
        "put:0:7:3900:7;put:0:8:3900:8;put:0:9:3900:9;del:0:1;put:0:10:3900:10"},
+      {"a class comes, is filled, goes, comes back",
+       fill(0, 3) + "|;addclass:304;put:0:1:280:1;put:0:2:280:2;noclass:304;put:0:3:280:3;del:0:1;addclass:304;"
+                    "put:0:4:280:4"},
+      {"the class of the records is retired, and what it frees is used by others",
+       fill(0, 8) + "|;noclass:32;put:0:1:8:11;epoch;epoch;put:0:1:8:12;!kill;put:0:2:8:13;addclass:32;put:0:2:8:14"},
+      {"a class of a retired class's slab in a full pool",
+       "addclass:304;put:0:1:280:1;|;noclass:304;del:0:1;epoch;epoch;put:0:2:3900:2;put:0:3:3900:3;put:0:4:3900:4;"
+       "put:0:5:3900:5;put:0:6:3900:6;put:0:7:3900:7;put:0:8:3900:8;put:0:9:3900:9;addclass:304"},
+      {"classes change in turns with two lanes",
+       fill(0, 4) + "|;lane:1;addclass:304;lane:0;noclass:304;lane:1;noclass:176;lane:0;addclass:176;put:0:1:140:1"},
+      {"a class changes while the ring turns",
+       fill(0, 4) + "|;addclass:304;" + fill(0, 4) + "noclass:304;" + fill(0, 4) + "noclass:32;" + fill(0, 4) +
+           "addclass:304;addclass:32;" + fill(0, 4),
+       ",cells=16"},
       {"kill, recover, go on, crash", fill(0, 16) +
                                           "|;put:0:16:8:1;!kill;put:0:17:8:2;put:0:18:8:3;!kill;put:0:19:8:4;"
                                           "!crash:3;put:0:20:8:5;put:0:21:8:6"},
@@ -284,7 +328,14 @@ std::string random_op(Random& random) {
   const std::string key = std::to_string(random.below(60));
   const std::string seed = std::to_string(random.below(1000));
   static const char* const sizes[] = {"0", "8", "8", "8", "30", "100", "400"};
-  switch (random.below(40)) {
+  static const char* const units[] = {"32", "176", "304"};
+  switch (random.below(44)) {
+    case 40:
+    case 41:
+      return std::string("addclass:") + units[random.below(3)];
+    case 42:
+    case 43:
+      return std::string("noclass:") + units[random.below(3)];
     case 0:
       return "clear:" + table;
     case 1:
@@ -321,7 +372,8 @@ const std::vector<std::string>& alphabet() {
   static const std::vector<std::string> ops = {"put:0:40:8:1", "put:0:43:8:5", "put:0:1:8:2", "put:0:2:200:3",
                                                "del:0:3",      "clear:0",      "create:1",    "put:1:1:8:4",
                                                "drop:1",       "epoch",        "retire",      "lane:1",
-                                               "!reopen",      "!kill",        "!crash:11"};
+                                               "!reopen",      "!kill",        "!crash:11",   "addclass:304",
+                                               "noclass:32"};
   return ops;
 }
 

@@ -14,13 +14,13 @@ using namespace nacre::test;
 
 namespace {
 
-SizeClasses load_defaults(const Geometry& g, std::span<const ClassSpec> extra = {}) {
-  auto words = default_class_words(g, extra);
-  REQUIRE(words.has_value());
-  SizeClasses classes;
-  REQUIRE(classes.load(*words, g).ok());
-  return classes;
-}
+struct DefaultClasses : SizeClasses {
+  explicit DefaultClasses(const Geometry& g, std::span<const ClassSpec> extra = {}) {
+    auto words = default_class_words(g, extra);
+    REQUIRE(words.has_value());
+    REQUIRE(load(*words, g).ok());
+  }
+};
 
 }  // namespace
 
@@ -30,7 +30,7 @@ TEST_CASE(
   for (uint32_t chunk : {2048u, 4096u, 64u * 1024, 256u * 1024, 1024u * 1024}) {
     Geometry g;
     g.chunk_bytes = chunk;
-    const SizeClasses classes = load_defaults(g);
+    const DefaultClasses classes(g);
     std::set<uint32_t> sizes;
     for (uint32_t id = 0; id < classes.count(); ++id) {
       REQUIRE(sizes.insert(classes[id].unit_bytes).second);
@@ -62,7 +62,7 @@ TEST_CASE(
 }
 
 TEST_CASE("the fractions of a chunk leave no slab tail of a whole 16 bytes per unit") {
-  const SizeClasses classes = load_defaults(Geometry{});
+  const DefaultClasses classes(Geometry{});
   for (uint32_t id = 0; id < classes.count(); ++id) {
     if (classes[id].unit_bytes <= 2048) continue;
     REQUIRE(256 * 1024 - classes[id].units_per_slab * classes[id].unit_bytes <
@@ -72,7 +72,7 @@ TEST_CASE("the fractions of a chunk leave no slab tail of a whole 16 bytes per u
 
 TEST_CASE("further classes are merged: exact sizes, the strongest alignment, bad ones refused") {
   const ClassSpec extra[] = {{1088, 64}, {48, 16}, {16384, 64}, {128, 64}};
-  const SizeClasses classes = load_defaults(Geometry{}, extra);
+  const DefaultClasses classes(Geometry{}, extra);
   REQUIRE(classes[classes.class_for(1088, 64)].unit_bytes == 1088);
   REQUIRE(classes[classes.class_for(1088, 64)].align == 64);
   REQUIRE(classes[classes.class_for(100, 64)].unit_bytes == 128);
