@@ -1,5 +1,5 @@
-// Which further allocation classes would waste least for records of given sizes: exact, by dynamic programming. No pool,
-// no I/O.
+// Which further allocation classes would waste least for records of given sizes: exact, by dynamic programming. No
+// pool, no I/O.
 //
 // A record takes the smallest class that holds it, and with it one unit's share of a slab, the slab's tail included:
 //

@@ -23,13 +23,11 @@ Result<uint32_t> find_place(Pool& pool) {
   const SizeClasses& classes = pool.heap().classes();
   for (uint32_t id = 0; id < kMaxClasses; ++id)
     if (classes[id].state == ClassState::absent) return id;
-  for (uint32_t id = 0; id < kMaxClasses; ++id) {
-    if (classes[id].state != ClassState::retired) continue;
-    NACRE_ASSIGN(const bool unused, pool.heap().class_unused(id));
-    if (unused) return id;
-  }
-  return Status::error(Code::limit, "the table of allocation classes is full: it has room for %u, and chunks name every "
-                       "retired one; retire a class and delete what is in its units", kMaxClasses);
+  NACRE_ASSIGN(const auto used, pool.heap().used_classes());
+  for (uint32_t id = 0; id < kMaxClasses; ++id)
+    if (classes[id].state == ClassState::retired && !used.test(id)) return id;
+  return Status::error(Code::limit, "the table of allocation classes is full: it has room for %u, and chunks name "
+                       "every retired one; retire a class and delete what is in its units", kMaxClasses);
 }
 
 /// The class mutex is held, so the word is nobody else's.

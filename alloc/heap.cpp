@@ -275,12 +275,13 @@ void Heap::install(uint32_t chunk, std::unique_ptr<Slab> slab) noexcept {
   slab_of_chunk_[chunk].store(raw, std::memory_order_release);
 }
 
-Result<bool> Heap::class_unused(uint32_t class_id) {
+Result<std::bitset<kMaxClasses>> Heap::used_classes() {
   NACRE_TRY(ensure_table());
   sync::Guard guard(mutex_);
+  std::bitset<kMaxClasses> used;
   for (size_t chunk = 0; chunk < chunk_state_.size(); ++chunk)
-    if (chunk_state_[chunk] != static_cast<uint8_t>(ChunkState::free) && chunk_class_[chunk] == class_id) return false;
-  return true;
+    if (chunk_state_[chunk] != static_cast<uint8_t>(ChunkState::free)) used.set(chunk_class_[chunk]);
+  return used;
 }
 
 Result<HeapUsage> Heap::usage() {

@@ -9,6 +9,7 @@
 
 #include <array>
 #include <atomic>
+#include <bitset>
 #include <memory>
 #include <vector>
 
@@ -58,8 +59,8 @@ class Heap {
   const SizeClasses& classes() const noexcept { return classes_; }
   /// After the commit that stored `word` as class `class_id` (alloc/class_table.h).
   void store_class(uint32_t class_id, uint64_t word) noexcept { classes_.store(class_id, word); }
-  /// False if a chunk names the class, or may do so at the end of a claim that runs. corruption.
-  Result<bool> class_unused(uint32_t class_id);
+  /// The classes that a chunk names, or may name at the end of a claim that runs. corruption.
+  Result<std::bitset<kMaxClasses>> used_classes();
   const Layout& layout() const noexcept { return layout_; }
 
   /// Reserves a unit of the class in DRAM. not_found if no slab of the class has room: the caller then makes one.

@@ -1,7 +1,7 @@
 // A pool: a mapping with a superblock, lanes, a heap and the machinery of commits. What keys are is not known here.
 //
-// Lock order: the engine's own mutexes, class_mutex_, stop_mutex_ or advance_mutex_ (never both), then lanes ascending, then index stripes ascending, then slab stripes ascending, then
-// Heap::mutex_. Nobody blocks on advance_mutex_ while holding a lane or a pin of an older epoch.
+// Lock order: the engine's own mutexes, class_mutex_, stop_mutex_ or advance_mutex_ (never both), then lanes ascending,
+// then index stripes ascending, then slab stripes ascending, then Heap::mutex_. Nobody blocks on advance_mutex_ while holding a lane or a pin of an older epoch.
 #pragma once
 
 #include <atomic>

@@ -43,6 +43,7 @@ void add_space(Figures& f, const alloc::Layout& layout, const std::vector<ClassI
     f.add(name + ".slabs", c.slabs);
     f.add(name + ".units", c.units);
     f.add(name + ".live_units", c.live_units);
+    f.add(name + ".live_bytes", c.live_bytes);
     f.add(name + ".free_bytes", c.free_bytes);
     f.add(name + ".tail_bytes", c.tail_bytes);
     f.add(name + ".fragmentation_permille", c.fragmentation_permille);

@@ -14,8 +14,9 @@
 namespace nacre::tools {
 namespace {
 
-constexpr uint64_t kHeaderBytes = 16;          // of a record, before key and value (docs/FORMAT.md)
-constexpr uint64_t kDefaultsPoolBytes = 16 << 20;  // the least with the chunks and classes of a large pool
+constexpr uint64_t kHeaderBytes = 16;  // of a record, before key and value (docs/FORMAT.md)
+constexpr uint64_t kUnitStep = 16;
+constexpr uint64_t kDefaultsPoolBytes = uint64_t{16} << 20;  // the least with the chunks and classes of a large pool
 constexpr size_t kPlotRows = 16;
 constexpr uint64_t kPlotColumns = 48;
 
@@ -69,8 +70,9 @@ Histogram read_histogram(const std::string& path) {
     const size_t second = rest.find_first_not_of(kBlank);
     const uint64_t count = number_of(second == std::string_view::npos ? rest : rest.substr(second), input, line_number);
     uint64_t& sum = histogram[number_of(line.substr(0, gap), input, line_number)];
-    if (sum + count < sum) throw Failure(Exit::usage, fmt::format("{}:{}: the counts of one size add up to 2^64 or more",
-                                                                  input.name(), line_number));
+    if (sum + count < sum)
+      throw Failure(Exit::usage, fmt::format("{}:{}: the counts of one size add up to 2^64 or more", input.name(),
+                                             line_number));
     sum += count;
   }
   return histogram;
@@ -94,8 +96,8 @@ std::string add_command(const Common& common, const std::vector<Suggestion>& cla
 /// How many records there are of which sizes: at most kPlotRows bars of equally wide ranges.
 void print_plot(Output& out, const Histogram& histogram) {
   if (histogram.empty()) return;
-  const uint64_t least = histogram.begin()->first / 16 * 16;
-  const uint64_t width = ((histogram.rbegin()->first - least) / kPlotRows / 16 + 1) * 16;
+  const uint64_t least = histogram.begin()->first / kUnitStep * kUnitStep;
+  const uint64_t width = ((histogram.rbegin()->first - least) / kPlotRows / kUnitStep + 1) * kUnitStep;
   std::map<uint64_t, uint64_t> bars;
   uint64_t highest = 1;
   for (const auto& [bytes, count] : histogram)
@@ -181,8 +183,8 @@ void add_class_suggest(CLI::App& group, Task& task) {
   command->get_option("POOL")->required(false);
   command
       ->add_option("--histogram", request->histogram,
-                   "Lines \"BYTES COUNT\" in place of the pool's records ('-': standard input); BYTES is 16 + key + value."
-                   " Without POOL: for the classes of a new pool")
+                   "Lines \"BYTES COUNT\" in place of the pool's records ('-': standard input); BYTES is 16 + key + "
+                   "value. Without POOL: for the classes of a new pool")
       ->type_name("FILE");
   command->add_option("--max", request->max_classes, "At most so many classes, up to 64")
       ->check(CLI::Range(1, 64))

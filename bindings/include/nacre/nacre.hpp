@@ -640,8 +640,8 @@ class Db {
   Result<ClassAdvice> suggest_classes(const std::vector<SizeCount>& histogram, uint32_t max_classes = 4) const {
     Rows<Suggestion> call;
     ClassAdvice advice;
-    const int status = nacre_class_suggest(handle_, histogram.data(), histogram.size(), max_classes, call.collect, &call,
-                                           &advice.totals);
+    const int status = nacre_class_suggest(handle_, histogram.data(), histogram.size(), max_classes,
+                                           call.collect, &call, &advice.totals);
     if (call.error != nullptr) return Code::out_of_memory;
     if (status != NACRE_OK) return Status::from_c(status);
     advice.classes = std::move(call.rows);

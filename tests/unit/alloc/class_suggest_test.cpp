@@ -43,7 +43,8 @@ uint64_t least_waste(const std::vector<uint32_t>& live, uint32_t chunk_bytes, st
                      uint32_t max_classes) {
   std::vector<uint32_t> candidates;
   for (const SizeCount& h : histogram)
-    if (h.bytes <= live.back()) candidates.push_back(static_cast<uint32_t>(std::max<uint64_t>(32, (h.bytes + 15) / 16 * 16)));
+    if (h.bytes <= live.back())
+      candidates.push_back(static_cast<uint32_t>(std::max<uint64_t>(32, (h.bytes + 15) / 16 * 16)));
   std::sort(candidates.begin(), candidates.end());
   candidates.erase(std::unique(candidates.begin(), candidates.end()), candidates.end());
   uint64_t least = ~uint64_t{0};

@@ -2,7 +2,7 @@
 // class after it was retired.
 #include <atomic>
 #include <catch2/catch.hpp>
-#include <set>
+#include <chrono>
 #include <thread>
 
 #include "alloc/class_table.h"
@@ -220,15 +220,14 @@ TEST_CASE("a class whose slab is only claimed by another is not given away: the 
   REQUIRE(p.remove(0).ok());
   p->reclaim();
   const uint32_t id = usage_of(p.pool(), 304).id;
-  const auto unused = [&] { return p->heap().class_unused(id); };
-  REQUIRE(unused().has_value());
-  REQUIRE_FALSE(*unused());
+  const auto unused = [&] { return !p->heap().used_classes().value_or(std::bitset<kMaxClasses>()).test(id); };
+  REQUIRE_FALSE(unused());
   std::vector<std::unique_ptr<Heap::Claim>> claims;
   do claims.push_back(std::make_unique<Heap::Claim>(p->heap()));
   while (claims.back()->take().ok());
-  REQUIRE_FALSE(*unused());
+  REQUIRE_FALSE(unused());
   claims.clear();
-  REQUIRE_FALSE(*unused());
+  REQUIRE_FALSE(unused());
 }
 
 TEST_CASE("a damaged line of the class table is not changed, and the pool cannot be opened again") {
@@ -308,6 +307,32 @@ TEST_CASE("a look-up while classes come and go finds one that was there; none is
   REQUIRE(slabs_used > 0);
   REQUIRE(p.anchor() == anchor);
   REQUIRE(p.problems(300).empty());
+}
+
+TEST_CASE("retire returns only when the commits that chose the class before have ended") {
+  AnchoredPool p;
+  const auto id = add_class(p.pool(), {304});
+  REQUIRE(id.has_value());
+  std::atomic<bool> returned{false};
+  std::thread retirer;
+  bool too_early = false;
+  {
+    Commit c(p.pool());
+    REQUIRE(c.begin().ok());
+    uint64_t off;
+    REQUIRE(c.allocate(300, UnitUse::record, off).ok());
+    retirer = std::thread([&] {
+      (void)retire_class(p.pool(), 304, {});
+      returned = true;
+    });
+    while (p->heap().classes().is_live(*id)) std::this_thread::yield();
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+    too_early = returned;
+  }
+  retirer.join();
+  REQUIRE_FALSE(too_early);
+  REQUIRE(returned);
+  REQUIRE(state_of(p.pool(), 304) == ClassState::retired);
 }
 
 TEST_CASE("a commit that waits for space while its class is retired takes another class") {
