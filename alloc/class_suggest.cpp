@@ -44,9 +44,12 @@ Size candidate(uint64_t bytes, const Geometry& g) noexcept {
 
 std::vector<Size> live_sizes(const SizeClasses& classes) {
   std::vector<Size> sizes;
-  for (uint32_t id = 0; id < classes.count(); ++id)
-    if (classes.is_live(id)) sizes.push_back({classes[id].unit_bytes, unit_share_bytes(classes[id])});
-  std::sort(sizes.begin(), sizes.end(), [](const Size& a, const Size& b) { return a.unit_bytes < b.unit_bytes; });
+  for (uint32_t id = 0; id < classes.count(); ++id) {
+    const SizeClass c = classes[id];
+    if (c.state == ClassState::live) sizes.push_back({c.unit_bytes, unit_share_bytes(c)});
+  }
+  std::sort(sizes.begin(), sizes.end(),
+            [](const Size& a, const Size& b) { return a.unit_bytes < b.unit_bytes; });
   return sizes;
 }
 
@@ -175,7 +178,8 @@ Status take_placeable(std::span<const SizeCount> histogram, std::span<const Size
   uint64_t records = 0;
   for (const SizeCount& h : histogram) {
     if (h.count > kMaxCost / largest_share || records + h.count > kMaxCost / largest_share)
-      return Status::error(Code::limit, "suggest: %llu records and more: a histogram of this pool may count %llu",
+      return Status::error(Code::limit,
+                           "suggest: %llu records and more: a histogram of this pool may count %llu",
                            static_cast<unsigned long long>(std::max(h.count, records)),
                            static_cast<unsigned long long>(kMaxCost / largest_share));
     records += h.count;
@@ -194,8 +198,9 @@ uint64_t unit_share_bytes(const SizeClass& c) noexcept { return ceil_div(c.slab_
 Result<ClassAdvice> suggest_classes(const SizeClasses& classes, const Geometry& geometry,
                                     std::span<const SizeCount> histogram, uint32_t max_classes) {
   if (max_classes > kMaxSuggestions)
-    return Status::error(Code::invalid_argument, "suggest: %u classes were asked for, at most %u are looked for",
-                         max_classes, kMaxSuggestions);
+    return Status::error(Code::invalid_argument,
+                         "suggest: %u classes were asked for, at most %u are looked for", max_classes,
+                         kMaxSuggestions);
   const std::vector<Size> live = live_sizes(classes);
   ClassAdvice advice;
   std::vector<SizeCount> placeable;

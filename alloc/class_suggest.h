@@ -1,17 +1,19 @@
-// Which further allocation classes would waste least for records of given sizes: exact, by dynamic programming. No
-// pool, no I/O.
+// Which further allocation classes would waste least for records of given sizes: exact, by dynamic
+// programming. No pool, no I/O.
 //
-// A record takes the smallest class that holds it, and with it one unit's share of a slab, the slab's tail included:
+// A record takes the smallest class that holds it, and with it one unit's share of a slab, the slab's tail
+// included:
 //
 //   share = ceil(slab_bytes / units_per_slab)          waste of a record = share - its bytes
 //
-// The classes that are there cut the sizes into intervals that have nothing to do with each other. In one interval let
-// f(m, j) be the least cost of its sizes up to the j-th, when m classes are added and the largest of them is the j-th:
+// The classes that are there cut the sizes into intervals that have nothing to do with each other. In one
+// interval let f(m, j) be the least cost of its sizes up to the j-th, when m classes are added and the
+// largest of them is the j-th:
 //
 //   f(m, j) = min over i < j of f(m - 1, i) + (records of sizes i + 1 .. j) * share(j)
 //
-// What lies above the last added class costs the share of the interval's own class. A knapsack over the intervals then
-// shares the classes out. Time: for each interval of n sizes, n^2 * classes / 2.
+// What lies above the last added class costs the share of the interval's own class. A knapsack over the
+// intervals then shares the classes out. Time: for each interval of n sizes, n^2 * classes / 2.
 #pragma once
 
 #include <cstdint>
@@ -50,8 +52,8 @@ struct ClassAdvice {
 /// Bytes of a slab that one unit takes, its part of the tail included.
 uint64_t unit_share_bytes(const SizeClass& size_class) noexcept;
 
-/// The at most `max_classes` further classes with the least waste in all. invalid_argument (more than kMaxSuggestions),
-/// limit (the bytes do not fit 62 bits).
+/// The at most `max_classes` further classes with the least waste in all. invalid_argument (more than
+/// kMaxSuggestions), limit (the bytes do not fit 62 bits).
 Result<ClassAdvice> suggest_classes(const SizeClasses& classes, const Geometry& geometry,
                                     std::span<const SizeCount> histogram, uint32_t max_classes);
 

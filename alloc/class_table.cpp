@@ -8,7 +8,9 @@
 namespace nacre::alloc {
 namespace {
 
-constexpr uint64_t class_line_off(uint32_t id) noexcept { return kClassTableOff + id / kLineWords * kLineBytes; }
+constexpr uint64_t class_line_off(uint32_t id) noexcept {
+  return kClassTableOff + id / kLineWords * kLineBytes;
+}
 constexpr uint32_t class_word_idx(uint32_t id) noexcept { return id % static_cast<uint32_t>(kLineWords); }
 
 /// The class of this unit, live or retired; kMaxClasses if there is none.
@@ -18,7 +20,8 @@ uint32_t find_unit(const SizeClasses& classes, uint32_t unit_bytes) noexcept {
   return kMaxClasses;
 }
 
-/// Where a class of a new size goes: a word that is absent, else that of a retired class which no chunk names.
+/// Where a class of a new size goes: a word that is absent, else that of a retired class which no chunk
+/// names.
 Result<uint32_t> find_place(Pool& pool) {
   const SizeClasses& classes = pool.heap().classes();
   for (uint32_t id = 0; id < kMaxClasses; ++id)
@@ -26,8 +29,10 @@ Result<uint32_t> find_place(Pool& pool) {
   NACRE_ASSIGN(const auto used, pool.heap().used_classes());
   for (uint32_t id = 0; id < kMaxClasses; ++id)
     if (classes[id].state == ClassState::retired && !used.test(id)) return id;
-  return Status::error(Code::limit, "the table of allocation classes is full: it has room for %u, and chunks name "
-                       "every retired one; retire a class and delete what is in its units", kMaxClasses);
+  return Status::error(Code::limit,
+                       "the table of allocation classes is full: it has room for %u, and chunks name "
+                       "every retired one; retire a class and delete what is in its units",
+                       kMaxClasses);
 }
 
 /// The class mutex is held, so the word is nobody else's.
@@ -43,9 +48,10 @@ Status publish_class(Pool& pool, uint32_t id, uint64_t word) {
 Status refuse_if_needed(const SizeClasses& classes, uint32_t id, std::span<const ClassNeed> needs) {
   for (const ClassNeed& need : needs) {
     if (classes.class_for_without(need.bytes, need.align, id) != kMaxClasses) continue;
-    return Status::error(Code::invalid_argument, "allocation class of %u bytes: it is the last that can hold %s (%llu "
-                         "bytes in multiples of %llu); add another class for that first", classes[id].unit_bytes,
-                         need.what, static_cast<unsigned long long>(need.bytes),
+    return Status::error(Code::invalid_argument,
+                         "allocation class of %u bytes: it is the last that can hold %s (%llu "
+                         "bytes in multiples of %llu); add another class for that first",
+                         classes[id].unit_bytes, need.what, static_cast<unsigned long long>(need.bytes),
                          static_cast<unsigned long long>(need.align));
   }
   return Code::ok;
@@ -95,7 +101,8 @@ Result<std::vector<ClassUsage>> class_usage(Pool& pool) {
   std::vector<ClassUsage> rows;
   for (uint32_t id = 0; id < usage.classes.size(); ++id) {
     const HeapUsage::Class& c = usage.classes[id];
-    if (classes[id].state != ClassState::absent) rows.push_back({id, classes[id], c.slabs, c.units, c.allocated});
+    if (classes[id].state != ClassState::absent)
+      rows.push_back({id, classes[id], c.slabs, c.units, c.allocated});
   }
   std::sort(rows.begin(), rows.end(), [](const ClassUsage& a, const ClassUsage& b) {
     return a.size_class.unit_bytes < b.size_class.unit_bytes;

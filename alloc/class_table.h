@@ -1,13 +1,14 @@
 // Changes of the class table while the pool is in use, and what its classes are filled with.
 //
-// A change is one ordinary commit of one word, so it is durable when the call returns and a crash leaves the old table
-// or the new one. An id is a position in the table. It keeps its unit size as long as a chunk names it.
+// A change is one ordinary commit of one word, so it is durable when the call returns and a crash leaves the
+// old table or the new one. An id is a position in the table. It keeps its unit size as long as a chunk names
+// it.
 //
-//              add                        retire
-//   absent ----------> live (in use) -----------------> retired: existing units stay readable and can be freed, none
-//                        ^                                 |      is handed out; empty slabs go to other classes
-//                        +---------------------------------+
-//                          add of the same size; of another size only when no chunk names the class
+//            add                  retire
+//   absent --------> live (in use) --------> retired: units in use stay readable and can be freed, none is
+//                      ^                        |     handed out; empty slabs go to other classes
+//                      +------------------------+
+//                   add of the same size; of another size only when no chunk names the class
 //
 // Lock order: Pool::class_mutex(), then as alloc/pool.h.
 #pragma once
@@ -27,14 +28,15 @@ struct ClassNeed {
   const char* what;  ///< for the refusal: "a segment"
 };
 
-/// Adds a class, or revives the retired one of this size; returns its id. Durable at return; from then on every
-/// allocation may use it. invalid_argument (see check_class_spec), exists (a live class has this unit), limit (the
-/// table is full), read_only, corruption, io_error. Thread-safe; the caller holds no lane.
+/// Adds a class, or revives the retired one of this size; returns its id. Durable at return; from then on
+/// every allocation may use it. invalid_argument (see check_class_spec), exists (a live class has this unit),
+/// limit (the table is full), read_only, corruption, io_error. Thread-safe; the caller holds no lane.
 Result<uint32_t> add_class(Pool& pool, const ClassSpec& spec);
 
-/// Retires the live class of this unit. At return, durably, no unit is handed out from it any more, by any thread.
-/// not_found (no class has this unit, or it is retired already), invalid_argument (it is the last that holds one of
-/// `needs`), read_only, corruption, io_error. Thread-safe; waits for the commits that run; the caller holds no lane.
+/// Retires the live class of this unit. At return, durably, no unit is handed out from it any more, by any
+/// thread. not_found (no class has this unit, or it is retired already), invalid_argument (it is the last
+/// that holds one of `needs`), read_only, corruption, io_error. Thread-safe; waits for the commits that run;
+/// the caller holds no lane.
 Status retire_class(Pool& pool, uint32_t unit_bytes, std::span<const ClassNeed> needs);
 
 /// What one class is filled with, from the medium.
@@ -51,10 +53,13 @@ struct ClassUsage {
   /// Behind the last unit of each slab, too short for one.
   uint64_t tail_bytes() const noexcept { return slab_bytes() - units * size_class.unit_bytes; }
   /// Free bytes in a thousand bytes of slabs: what records of other sizes cannot use.
-  uint64_t fragmentation_permille() const noexcept { return slabs == 0 ? 0 : free_bytes() * 1000 / slab_bytes(); }
+  uint64_t fragmentation_permille() const noexcept {
+    return slabs == 0 ? 0 : free_bytes() * 1000 / slab_bytes();
+  }
 };
 
-/// All live and retired classes, ascending by unit. Holds writers back while it reads the bitmaps. corruption.
+/// All live and retired classes, ascending by unit. Holds writers back while it reads the bitmaps.
+/// corruption.
 Result<std::vector<ClassUsage>> class_usage(Pool& pool);
 
 }  // namespace nacre::alloc

@@ -36,9 +36,12 @@ Status bad_class_word(uint32_t id, uint64_t word) {
 bool describes_a_class(uint64_t word, const Geometry& g) noexcept {
   const uint8_t align_log2 = class_word_align_log2(word);
   const uint32_t unit_bytes = class_word_unit_bytes(word);
-  return class_word_state(word) <= static_cast<uint8_t>(ClassState::retired) && class_word_slab_chunks(word) == 1 &&
-         align_log2 >= kMinAlignLog2 && align_log2 <= kMaxAlignLog2 && class_word_clean(word) &&
-         unit_bytes >= kMinUnitBytes && unit_bytes <= g.chunk_bytes && unit_bytes % (1u << align_log2) == 0;
+  const uint8_t state = class_word_state(word);
+  const bool known =
+      state == static_cast<uint8_t>(ClassState::live) || state == static_cast<uint8_t>(ClassState::retired);
+  return known && class_word_slab_chunks(word) == 1 && class_word_clean(word) && align_log2 >= kMinAlignLog2 &&
+         align_log2 <= kMaxAlignLog2 && unit_bytes >= kMinUnitBytes && unit_bytes <= g.chunk_bytes &&
+         unit_bytes % (1u << align_log2) == 0;
 }
 
 }  // namespace

@@ -38,16 +38,17 @@ Status Db::add_class(const alloc::ClassSpec& spec) { return alloc::add_class(*im
 
 Status Db::retire_class(uint32_t unit_bytes) {
   const Shape& shape = impl_->shape;
-  const alloc::ClassNeed needs[] = {{shape.segment_bytes(), kLineBytes, "a segment"},
-                                    {shape.dir_node_bytes(), kLineBytes, "a directory node"},
-                                    {shape.catalogue_bytes(), kLineBytes, "a catalogue node"},
-                                    {record_bytes(kMaxTableNameBytes, 0), alloc::kUnitAlign, "the name of a table"}};
+  const alloc::ClassNeed needs[] = {
+      {shape.segment_bytes(), kLineBytes, "a segment"},
+      {shape.dir_node_bytes(), kLineBytes, "a directory node"},
+      {shape.catalogue_bytes(), kLineBytes, "a catalogue node"},
+      {record_bytes(kMaxTableNameBytes, 0), alloc::kUnitAlign, "the name of a table"}};
   return alloc::retire_class(*impl_->pool, unit_bytes, needs);
 }
 
-Result<alloc::ClassAdvice> Db::suggest_classes(std::span<const alloc::SizeCount> histogram, uint32_t max_classes) {
+Result<alloc::ClassAdvice> Db::suggest_classes(std::span<const alloc::SizeCount> histogram,
+                                               uint32_t max_classes) {
   alloc::Pool& pool = *impl_->pool;
-  sync::Guard guard(pool.class_mutex());
   return alloc::suggest_classes(pool.heap().classes(), pool.layout().geometry, histogram, max_classes);
 }
 

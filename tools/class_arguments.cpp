@@ -50,7 +50,8 @@ std::vector<ClassSpec> class_specs(const ClassArguments& arguments) {
   for (const std::string& text : arguments.records) {
     const Numbers numbers = parse(text, "--record is KEY:VALUE, two sizes in bytes");
     if (!numbers.second)
-      throw Failure(Exit::usage, fmt::format("--record is KEY:VALUE, two sizes in bytes, not {}", in_quotes(text)));
+      throw Failure(Exit::usage,
+                    fmt::format("--record is KEY:VALUE, two sizes in bytes, not {}", in_quotes(text)));
     specs.push_back(ClassSpec::for_record(numbers.first, *numbers.second));
   }
   return specs;

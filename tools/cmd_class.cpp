@@ -35,9 +35,10 @@ Json json_of(const ClassInfo& c) {
 }
 
 std::string row_of(const ClassInfo& c) {
-  return fmt::format("{:>10}  {:>5}  {:<7}  {:>7}  {:>12}  {:>12}  {:>10}  {:>10}  {:>5}.{} %", c.unit_bytes, c.align,
-                     state_name(c), c.slabs, grouped(c.units), grouped(c.live_units), human_bytes(c.free_bytes),
-                     human_bytes(c.tail_bytes), c.fragmentation_permille / 10, c.fragmentation_permille % 10);
+  return fmt::format("{:>10}  {:>5}  {:<7}  {:>7}  {:>12}  {:>12}  {:>10}  {:>10}  {:>5}.{} %", c.unit_bytes,
+                     c.align, state_name(c), c.slabs, grouped(c.units), grouped(c.live_units),
+                     human_bytes(c.free_bytes), human_bytes(c.tail_bytes), c.fragmentation_permille / 10,
+                     c.fragmentation_permille % 10);
 }
 
 Exit run_list(const Request& request) {
@@ -46,8 +47,8 @@ Exit run_list(const Request& request) {
   Output out = Output::standard();
   Json rows = Json::array();
   if (!request.common.json)
-    out.line(fmt::format("{:>10}  {:>5}  {:<7}  {:>7}  {:>12}  {:>12}  {:>10}  {:>10}  {:>9}", "unit bytes", "align",
-                         "state", "slabs", "units", "live units", "free", "tails", "fragments"));
+    out.line(fmt::format("{:>10}  {:>5}  {:<7}  {:>7}  {:>12}  {:>12}  {:>10}  {:>10}  {:>9}", "unit bytes",
+                         "align", "state", "slabs", "units", "live units", "free", "tails", "fragments"));
   for (const ClassInfo& c : classes) {
     if (request.used && c.slabs == 0) continue;
     if (request.common.json)
@@ -101,8 +102,8 @@ Exit run_retire(const Request& request) {
 
 using Run = Exit (*)(const Request&);
 
-CLI::App* add(CLI::App& group, Task& task, const std::shared_ptr<Request>& request, const char* name, const char* text,
-              Run run) {
+CLI::App* add(CLI::App& group, Task& task, const std::shared_ptr<Request>& request, const char* name,
+              const char* text, Run run) {
   CLI::App* command = group.add_subcommand(name, text);
   add_pool_options(*command, request->common);
   command->callback([&task, request, run] { task = [request, run] { return run(*request); }; });
@@ -112,13 +113,15 @@ CLI::App* add(CLI::App& group, Task& task, const std::shared_ptr<Request>& reque
 }  // namespace
 
 void add_class(CLI::App& app, Task& task) {
-  CLI::App* group = app.add_subcommand("class", "List, add, retire or suggest allocation classes (unit sizes)");
+  CLI::App* group =
+      app.add_subcommand("class", "List, add, retire or suggest allocation classes (unit sizes)");
   group->require_subcommand(1);
   const auto list = std::make_shared<Request>();
   add(*group, task, list, "list", "Print every class and what it is filled with", run_list)
       ->add_flag("--used", list->used, "Only classes that have memory");
   const auto added = std::make_shared<Request>();
-  CLI::App* command = add(*group, task, added, "add", "Add classes; a retired one of the size lives again", run_add);
+  CLI::App* command =
+      add(*group, task, added, "add", "Add classes; a retired one of the size lives again", run_add);
   command->add_option("CLASS", added->classes.units, "Unit size in bytes, and its alignment if not 16")
       ->type_name("BYTES[:ALIGN]");
   add_record_option(*command, added->classes);

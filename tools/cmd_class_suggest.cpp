@@ -1,4 +1,5 @@
-// nacre class suggest: the classes that would save most, from the sizes of a pool's records or from a histogram.
+// nacre class suggest: the classes that would save most, from the sizes of a pool's records or from a
+// histogram.
 #include <fmt/format.h>
 #include <unistd.h>
 
@@ -16,7 +17,8 @@ namespace {
 
 constexpr uint64_t kHeaderBytes = 16;  // of a record, before key and value (docs/FORMAT.md)
 constexpr uint64_t kUnitStep = 16;
-constexpr uint64_t kDefaultsPoolBytes = uint64_t{16} << 20;  // the least with the chunks and classes of a large pool
+constexpr uint64_t kDefaultsPoolBytes = uint64_t{16}
+                                        << 20;  // the least with the chunks and classes of a large pool
 constexpr size_t kPlotRows = 16;
 constexpr uint64_t kPlotColumns = 48;
 
@@ -50,8 +52,8 @@ uint64_t number_of(std::string_view text, const Input& input, uint64_t line_numb
   uint64_t number = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
   if (error == std::errc() && end == text.data() + text.size() && !text.empty()) return number;
-  throw Failure(Exit::usage, fmt::format("{}:{}: {} is no number below 2^64; a line is \"BYTES COUNT\"", input.name(),
-                                         line_number, in_quotes(text)));
+  throw Failure(Exit::usage, fmt::format("{}:{}: {} is no number below 2^64; a line is \"BYTES COUNT\"",
+                                         input.name(), line_number, in_quotes(text)));
 }
 
 /// Lines "BYTES COUNT": the bytes of a record, header included, and how many there are. '#' begins a comment.
@@ -68,11 +70,12 @@ Histogram read_histogram(const std::string& path) {
     const size_t gap = line.find_first_of(kBlank);
     const std::string_view rest = gap == std::string_view::npos ? std::string_view() : line.substr(gap);
     const size_t second = rest.find_first_not_of(kBlank);
-    const uint64_t count = number_of(second == std::string_view::npos ? rest : rest.substr(second), input, line_number);
+    const uint64_t count =
+        number_of(second == std::string_view::npos ? rest : rest.substr(second), input, line_number);
     uint64_t& sum = histogram[number_of(line.substr(0, gap), input, line_number)];
     if (sum + count < sum)
-      throw Failure(Exit::usage, fmt::format("{}:{}: the counts of one size add up to 2^64 or more", input.name(),
-                                             line_number));
+      throw Failure(Exit::usage, fmt::format("{}:{}: the counts of one size add up to 2^64 or more",
+                                             input.name(), line_number));
     sum += count;
   }
   return histogram;
@@ -80,7 +83,8 @@ Histogram read_histogram(const std::string& path) {
 
 /// An argument for a shell.
 std::string shell_word(const std::string& text) {
-  constexpr std::string_view kPlain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-+=:,./@%";
+  constexpr std::string_view kPlain =
+      "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-+=:,./@%";
   if (!text.empty() && text.find_first_not_of(kPlain) == std::string::npos) return text;
   std::string word = "'";
   for (const char c : text) word += c == '\'' ? std::string("'\\''") : std::string(1, c);
@@ -103,10 +107,11 @@ void print_plot(Output& out, const Histogram& histogram) {
   for (const auto& [bytes, count] : histogram)
     highest = std::max(highest, bars[(bytes - least) / width] += count);
   for (const auto& [bar, count] : bars) {
-    const auto length = static_cast<size_t>(static_cast<double>(count) / static_cast<double>(highest) * kPlotColumns);
+    const auto length =
+        static_cast<size_t>(static_cast<double>(count) / static_cast<double>(highest) * kPlotColumns);
     out.line(fmt::format("{:>8} to {:>8} B  {:<{}} {}", grouped(least + bar * width),
-                         grouped(least + (bar + 1) * width - 1), std::string(std::max<size_t>(length, 1), '#'),
-                         kPlotColumns, grouped(count)));
+                         grouped(least + (bar + 1) * width - 1),
+                         std::string(std::max<size_t>(length, 1), '#'), kPlotColumns, grouped(count)));
   }
   out.line("");
 }
@@ -123,7 +128,8 @@ void print_text(const Request& request, const Histogram& histogram, const ClassA
   if (advice.classes.empty()) {
     out.line("no further class would save anything");
   } else {
-    out.line(fmt::format("{:>10}  {:>14}  {:>12}  {:>12}", "unit bytes", "records", "waste now", "waste then"));
+    out.line(
+        fmt::format("{:>10}  {:>14}  {:>12}  {:>12}", "unit bytes", "records", "waste now", "waste then"));
     for (const Suggestion& c : advice.classes)
       out.line(fmt::format("{:>10}  {:>14}  {:>12}  {:>12}", c.unit_bytes, grouped(c.records),
                            human_bytes(c.waste_before_bytes), human_bytes(c.waste_after_bytes)));
@@ -178,13 +184,15 @@ Exit run(Request& request) {
 
 void add_class_suggest(CLI::App& group, Task& task) {
   const auto request = std::make_shared<Request>();
-  CLI::App* command = group.add_subcommand("suggest", "Find the classes that would waste least for these records");
+  CLI::App* command =
+      group.add_subcommand("suggest", "Find the classes that would waste least for these records");
   add_pool_options(*command, request->common);
   command->get_option("POOL")->required(false);
   command
-      ->add_option("--histogram", request->histogram,
-                   "Lines \"BYTES COUNT\" in place of the pool's records ('-': standard input); BYTES is 16 + key + "
-                   "value. Without POOL: for the classes of a new pool")
+      ->add_option(
+          "--histogram", request->histogram,
+          "Lines \"BYTES COUNT\" in place of the pool's records ('-': standard input); BYTES is 16 + key + "
+          "value. Without POOL: for the classes of a new pool")
       ->type_name("FILE");
   command->add_option("--max", request->max_classes, "At most so many classes, up to 64")
       ->check(CLI::Range(1, 64))

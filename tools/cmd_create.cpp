@@ -68,7 +68,9 @@ void add_create(CLI::App& app, Task& task) {
   command->add_option("--size", request->size, "Bytes, or with K M G T, KiB MiB GiB TiB, KB MB GB TB")
       ->type_name("SIZE")
       ->capture_default_str();
-  command->add_option("--class", request->classes.units, "A further allocation class: unit size in bytes; may be repeated")
+  command
+      ->add_option("--class", request->classes.units,
+                   "A further allocation class: unit size in bytes; may be repeated")
       ->type_name("BYTES[:ALIGN]")
       ->allow_extra_args(false);
   add_record_option(*command, request->classes);

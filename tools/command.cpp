@@ -111,7 +111,8 @@ Session::Session(const Common& common, Access access, const Options& options, co
     : common_(common), access_(access), db_(require(Db::open(path, options), path)) {}
 
 Session Session::in_memory(const Common& common, uint64_t size_bytes) {
-  return Session(common, Access::write, {.create_if_missing = true, .size = size_bytes, .medium = "memory"}, "memory");
+  return Session(common, Access::write, {.create_if_missing = true, .size = size_bytes, .medium = "memory"},
+                 "memory");
 }
 
 std::string Session::table_name() const {

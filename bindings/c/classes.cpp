@@ -53,8 +53,8 @@ int list_classes(const char* operation, engine::Db& db, nacre_class_fn* fn, void
   return NACRE_OK;
 }
 
-int suggest(const char* operation, engine::Db& db, std::span<const nacre_size_count> rows, uint32_t max_classes,
-            nacre_suggestion_fn* fn, void* arg, nacre_suggestion_totals* totals) {
+int suggest(const char* operation, engine::Db& db, std::span<const nacre_size_count> rows,
+            uint32_t max_classes, nacre_suggestion_fn* fn, void* arg, nacre_suggestion_totals* totals) {
   std::vector<alloc::SizeCount> histogram;
   histogram.reserve(rows.size());
   for (const nacre_size_count& row : rows) histogram.push_back({row.record_bytes, row.count});
@@ -100,7 +100,8 @@ int nacre_class_retire(nacre_db* db, uint64_t unit_bytes) {
   constexpr const char* kOperation = "nacre_class_retire";
   return with_db(kOperation, db, [&](engine::Db& pool) {
     const auto spec = class_spec(unit_bytes, 0);
-    return answer_with_text(kOperation, spec.has_value() ? pool.retire_class(spec->unit_bytes) : spec.status());
+    return answer_with_text(kOperation,
+                            spec.has_value() ? pool.retire_class(spec->unit_bytes) : spec.status());
   });
 }
 

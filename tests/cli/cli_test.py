@@ -738,6 +738,20 @@ def suggest_finds_the_size_of_the_records_and_its_command_works():
 
 
 @test
+def suggest_draws_a_plot_on_a_terminal():
+    try:
+        ours, theirs = os.openpty()
+    except OSError:
+        return  # this machine lends no terminal, as a bare chroot without /dev/pts
+    process = subprocess.Popen([NACRE, "class", "suggest", "--histogram", "-"], stdin=subprocess.PIPE, stdout=theirs)
+    os.close(theirs)
+    process.communicate(b"270 10\n900 5\n", timeout=30)
+    said = os.read(ours, 10000)
+    os.close(ours)
+    assert process.returncode == OK and b"####" in said and b"272" in said, said
+
+
+@test
 def suggest_takes_a_histogram_with_and_without_a_pool():
     with Pool("4MiB") as pool:
         file = pool.file("sizes", b"# bytes count\n\n270 1000000\n1500\t20000 # odd\n270 1\r\n0 5\n")

@@ -1,5 +1,5 @@
-// What an exact allocation class saves: the same records in a pool with the default classes and in one with a class of
-// just their size, side by side. Everything printed was counted in the pools.
+// What an exact allocation class saves: the same records in a pool with the default classes and in one with a
+// class of just their size, side by side. Everything printed was counted in the pools.
 //
 //   slab [RECORDS]        default 1,000,000
 #include <nacre/nacre.hpp>
@@ -25,7 +25,8 @@ std::string key_of(uint64_t number) {
 nacre::Db make_pool(uint64_t records, uint64_t record_bytes, bool exact) {
   nacre::Options options{.create_if_missing = true, .medium = "memory"};
   options.size = records * record_bytes * 3 / 2 + (uint64_t{32} << 20);  // units, index, and room to spare
-  if (exact) options.classes = {nacre::ClassSpec::for_record(kKeyBytes, record_bytes - kHeaderBytes - kKeyBytes)};
+  if (exact)
+    options.classes = {nacre::ClassSpec::for_record(kKeyBytes, record_bytes - kHeaderBytes - kKeyBytes)};
   return nacre::Db::open("", options).value();
 }
 
@@ -51,9 +52,11 @@ bool fill_and_print(uint64_t records, uint64_t record_bytes, bool exact) {
   const nacre::ClassInfo c = fullest_class(db);
   const uint64_t payload_bytes = records * record_bytes;
   const uint64_t wasted_bytes = c.slab_bytes - payload_bytes;
-  std::printf("%6" PRIu64 "  %-8s  %5" PRIu64 "  %9" PRIu64 "  %12" PRIu64 "  %12" PRIu64 "  %11" PRIu64 "  %5.2f %%\n",
-              record_bytes, exact ? "exact" : "default", c.unit_bytes, c.live_units, payload_bytes, c.slab_bytes,
-              wasted_bytes, 100.0 * static_cast<double>(wasted_bytes) / static_cast<double>(payload_bytes));
+  std::printf("%6" PRIu64 "  %-8s  %5" PRIu64 "  %9" PRIu64 "  %12" PRIu64 "  %12" PRIu64 "  %11" PRIu64
+              "  %5.2f %%\n",
+              record_bytes, exact ? "exact" : "default", c.unit_bytes, c.live_units, payload_bytes,
+              c.slab_bytes, wasted_bytes,
+              100.0 * static_cast<double>(wasted_bytes) / static_cast<double>(payload_bytes));
   return true;
 }
 
@@ -65,8 +68,8 @@ int main(int argc, char** argv) {
     std::fprintf(stderr, "usage: slab [RECORDS]\n");
     return 2;
   }
-  std::printf("%6s  %-8s  %5s  %9s  %12s  %12s  %11s  %7s\n", "record", "pool", "unit", "live", "record bytes",
-              "slab bytes", "waste bytes", "waste");
+  std::printf("%6s  %-8s  %5s  %9s  %12s  %12s  %11s  %7s\n", "record", "pool", "unit", "live",
+              "record bytes", "slab bytes", "waste bytes", "waste");
   for (const uint64_t record_bytes : kRecordSizes)
     for (const bool exact : {false, true})
       if (!fill_and_print(records, record_bytes, exact)) return 1;

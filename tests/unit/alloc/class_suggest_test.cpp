@@ -39,8 +39,8 @@ uint64_t waste_of(std::vector<uint32_t> units, uint32_t chunk_bytes, std::span<c
   return waste;
 }
 
-uint64_t least_waste(const std::vector<uint32_t>& live, uint32_t chunk_bytes, std::span<const SizeCount> histogram,
-                     uint32_t max_classes) {
+uint64_t least_waste(const std::vector<uint32_t>& live, uint32_t chunk_bytes,
+                     std::span<const SizeCount> histogram, uint32_t max_classes) {
   std::vector<uint32_t> candidates;
   for (const SizeCount& h : histogram)
     if (h.bytes <= live.back())
@@ -106,8 +106,8 @@ TEST_CASE("a size that a class fits exactly, and an empty histogram, need no cla
   const uint32_t live[] = {144, 256};
   load(classes, Geometry{}, live);
   for (const std::vector<SizeCount>& histogram :
-       {std::vector<SizeCount>{{144, 1000}, {256, 1000}}, std::vector<SizeCount>{}, std::vector<SizeCount>{{100, 0}},
-        std::vector<SizeCount>{{300, 7}}}) {
+       {std::vector<SizeCount>{{144, 1000}, {256, 1000}}, std::vector<SizeCount>{},
+        std::vector<SizeCount>{{100, 0}}, std::vector<SizeCount>{{300, 7}}}) {
     const auto advice = suggest_classes(classes, Geometry{}, histogram, 4);
     REQUIRE(advice.has_value());
     REQUIRE(advice->classes.empty());
@@ -149,7 +149,8 @@ TEST_CASE("histograms beyond 2^62 bytes and more than 64 classes are refused, wi
   REQUIRE(suggest_classes(classes, Geometry{}, huge, 4).status() == Code::limit);
   const SizeCount sum[] = {{100, uint64_t{1} << 52}, {101, uint64_t{1} << 52}, {102, uint64_t{1} << 52}};
   REQUIRE(suggest_classes(classes, Geometry{}, sum, 4).has_value());
-  REQUIRE(suggest_classes(classes, Geometry{}, std::vector<SizeCount>(3, {100, uint64_t{1} << 52}), 4).has_value());
+  REQUIRE(suggest_classes(classes, Geometry{}, std::vector<SizeCount>(3, {100, uint64_t{1} << 52}), 4)
+              .has_value());
   const SizeCount over[] = {{100, uint64_t{1} << 52}, {101, ~uint64_t{0}}};
   REQUIRE(suggest_classes(classes, Geometry{}, over, 4).status() == Code::limit);
   REQUIRE(suggest_classes(classes, Geometry{}, sum, 65).status() == Code::invalid_argument);

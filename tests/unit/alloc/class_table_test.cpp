@@ -1,5 +1,5 @@
-// Classes that come and go while the pool is open: what is durable, what is refused, and that nobody allocates from a
-// class after it was retired.
+// Classes that come and go while the pool is open: what is durable, what is refused, and that nobody
+// allocates from a class after it was retired.
 #include <atomic>
 #include <catch2/catch.hpp>
 #include <chrono>
@@ -78,7 +78,8 @@ TEST_CASE("a class that is added holds the next record of its size, and survives
   }
 }
 
-TEST_CASE("a class change costs one fence in both forms, and an allocation from a new class none of its own") {
+TEST_CASE(
+    "a class change costs one fence in both forms, and an allocation from a new class none of its own") {
   for (const CommitForm form : {CommitForm::strict, CommitForm::one_fence}) {
     AnchoredPool p(form);
     const auto fences = [&] { return p->domain().thread_counters().fences; };
@@ -280,7 +281,8 @@ TEST_CASE("a look-up while classes come and go finds one that was there; none is
     threads.emplace_back([&, t] {
       while (!stop.load(std::memory_order_relaxed)) {
         const Status put = p.put(t, 300, static_cast<uint8_t>(t));
-        // A thread that loses its processor inside a commit keeps the epoch: what the others free fills the pool.
+        // A thread that loses its processor inside a commit keeps the epoch: what the others free fills the
+        // pool.
         failed += !put.ok() && put != Code::out_of_space;
         const uint32_t small = unit_for(p.pool(), 300), lines = unit_for(p.pool(), 4090);
         failed += (small != 304 && small != 320 && small != 336) || lines != 4096;
@@ -342,12 +344,14 @@ TEST_CASE("a commit that waits for space while its class is retired takes anothe
   REQUIRE(p.put(0, 300, 1).ok());
   std::vector<UnitRef> held;  // every unit of 304, and every chunk, so that an allocation of 300 has to wait
   UnitRef unit;
-  while (p->heap().reserve_anywhere(p->heap().classes().class_for(300, kUnitAlign), unit).ok()) held.push_back(unit);
+  while (p->heap().reserve_anywhere(p->heap().classes().class_for(300, kUnitAlign), unit).ok())
+    held.push_back(unit);
   std::vector<std::unique_ptr<Heap::Claim>> claims;
   do claims.push_back(std::make_unique<Heap::Claim>(p->heap()));
   while (claims.back()->take().ok());
   Code code = Code::out_of_space;
-  for (int round = 0; round < 50 && code == Code::out_of_space; ++round) {  // it waits 20 ms: retire may come later
+  for (int round = 0; round < 50 && code == Code::out_of_space;
+       ++round) {  // it waits 20 ms: retire may come later
     std::atomic<int> step{0};
     const auto await = [&](int n) {
       while (step.load() < n) std::this_thread::yield();

@@ -94,6 +94,7 @@ TEST_CASE("class words that describe no class are corruption") {
         make_class_word(ClassState::live, 1, 3, 64), make_class_word(ClassState::live, 1, 13, 64),
         make_class_word(ClassState::live, 1, 4, 16), make_class_word(ClassState::live, 1, 4, 1u << 30),
         make_class_word(ClassState::live, 1, 6, 80), make_class_word(ClassState::live, 1, 4, 0),
+        make_class_word(ClassState::absent, 1, 4, 64), make_class_word(ClassState::retired, 1, 4, 40),
         good | uint64_t{1} << 48})
     REQUIRE(classes.load(std::vector{word}, Geometry{}) == Code::corruption);
 }
