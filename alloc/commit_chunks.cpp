@@ -20,11 +20,12 @@ unsigned long long ull(uint64_t v) noexcept { return v; }
 bool Commit::prefers_extent(uint64_t bytes, UnitUse use, uint32_t class_id) const noexcept {
   if (use == UnitUse::lines) return false;
   if (class_id == kMaxClasses) return true;
-  const SizeClass& c = pool_.heap().classes()[class_id];
-  if (c.unit_bytes < pool_.layout().geometry.chunk_bytes) [[likely]]
+  const SizeClasses& classes = pool_.heap().classes();
+  const uint32_t unit_bytes = classes.unit_bytes(class_id);
+  if (unit_bytes < pool_.layout().geometry.chunk_bytes) [[likely]]
     return false;
-  return extent_chunks(bytes) * pool_.layout().geometry.chunk_bytes <= c.unit_bytes ||
-         c.slab_chunks * kSlabShare > pool_.layout().chunk_count();
+  return extent_chunks(bytes) * pool_.layout().geometry.chunk_bytes <= unit_bytes ||
+         classes.slab_chunks(class_id) * kSlabShare > pool_.layout().chunk_count();
 }
 
 uint64_t Commit::extent_chunks(uint64_t bytes) const noexcept {

@@ -69,6 +69,12 @@ class HomeLines {
     lines_.clear();
     std::fill(filter_.begin(), filter_.end(), 0);
   }
+  /// Forgets the lines at `end_off` and behind.
+  void forget_from(uint64_t end_off) noexcept {
+    const auto gone = [end_off](uint64_t off) { return off >= end_off; };
+    lines_.truncate(static_cast<size_t>(std::remove_if(lines_.begin(), lines_.end(), gone) - lines_.begin()));
+    std::replace_if(filter_.begin(), filter_.end(), gone, uint64_t{0});
+  }
   auto begin() const noexcept { return lines_.begin(); }
   auto end() const noexcept { return lines_.end(); }
   size_t size() const noexcept { return lines_.size(); }

@@ -105,7 +105,7 @@ void forget_lines(Pool& pool, uint64_t end_off) noexcept {
   for (auto& lane : pool.lanes()) {
     sync::Backoff backoff;
     while (lane->held.exchange(1, std::memory_order_acquire) != 0) backoff.wait(lane.get());
-    for (auto& lines : lane->half_lines) std::erase_if(lines, [&](uint64_t off) { return off >= end_off; });
+    for (auto& lines : lane->half_lines) lines.forget_from(end_off);
     pool.release_lane(*lane);
   }
 }

@@ -102,7 +102,8 @@ TEST_CASE("the rebuild of a segment with a full stash found no place for a slot:
 TEST_CASE("the first count after a crash, taken while a remove was finishing, was wrong for good") {
   const ImagePtr image = make_image(1 << 20);
   const auto killed = make_db(image);
-  for (int i = 0; i < 200; ++i) REQUIRE(killed->default_table()->put(std::to_string(i), "v").ok());
+  constexpr int kKeys = 1000;  // more removes than there are frees between two advances
+  for (int i = 0; i < kKeys; ++i) REQUIRE(killed->default_table()->put(std::to_string(i), "v").ok());
   const auto ask = std::make_shared<AskingDomain::Ask>();
   const auto db = expect_db(Db::open_domain(std::make_unique<AskingDomain>(image->clone(), ask),
                                             options_of({.one_fence = false}), false));
@@ -112,8 +113,8 @@ TEST_CASE("the first count after a crash, taken while a remove was finishing, wa
     if (std::string_view(site.name) == "alloc.epoch.seal_flush" && counted.empty())
       counted.push_back(count_of(*table));
   };
-  uint64_t expected = 200;
-  for (int i = 0; i < 200 && counted.empty(); ++i) {
+  uint64_t expected = kKeys;
+  for (int i = 0; i < kKeys && counted.empty(); ++i) {
     REQUIRE(table->remove(std::to_string(i)).ok());
     --expected;
   }
