@@ -185,7 +185,8 @@ void add_advice(const Interval& interval, std::span<const uint32_t> chosen, Clas
   }
 }
 
-/// Sets the records aside that are larger than every class, which lie in chunks of their own; limit if the sums could overflow.
+/// Sets the records aside that are larger than every class, which lie in chunks of their own; limit if the sums could
+/// overflow.
 Status take_placeable(std::span<const SizeCount> histogram, std::span<const Size> live, ClassAdvice& advice,
                       std::vector<SizeCount>& placeable) {
   uint64_t largest_share = 1;

@@ -88,8 +88,8 @@ class Heap {
   const SizeClasses& classes() const noexcept { return classes_; }
   /// After the commit that stored `word` as class `class_id` (alloc/class_table.h).
   void store_class(uint32_t class_id, uint64_t word) noexcept { classes_.store(class_id, word); }
-  /// The classes that a slab names, or may name at the end of a claim that runs. Retired ones are exact: no commit makes
-  /// a slab of them. Reads the chunk table to its end, in bounded steps. corruption.
+  /// The classes that a slab names, or may name at the end of a claim that runs. Right for retired ones: no commit
+  /// makes a slab of them. Reads the chunk table to its end, in bounded steps. corruption.
   Result<std::bitset<kMaxClasses>> used_classes();
   const Layout& layout() const noexcept { return layout_; }
 

@@ -123,7 +123,8 @@ void print_text(const Request& request, const Histogram& histogram, const ClassA
                        human_bytes(t.record_bytes), human_bytes(t.waste_before_bytes),
                        human_bytes(t.waste_after_bytes)));
   if (t.too_large != 0)
-    out.line(fmt::format("{} records are larger than every class; they lie in whole chunks and are left out", grouped(t.too_large)));
+    out.line(fmt::format("{} records are larger than every class; they lie in whole chunks and are left out",
+                         grouped(t.too_large)));
   if (advice.classes.empty()) {
     out.line("no further class would save anything");
   } else {

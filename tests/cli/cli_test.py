@@ -683,8 +683,8 @@ def classes_are_made_with_the_pool_added_retired_and_there_at_the_next_open():
 def wrong_classes_name_the_numbers_and_change_nothing():
     with Pool("4MiB") as pool:
         before = classes_of(pool)
-        for arguments, says in ((["40"], "40"), (["30"], "32"), (["2097168"], "2097152"), (["96:64"], "64"), (["x"], "x"),
-                                (["1:2:3"], "1:2:3"), (["--record", "16"], "KEY:VALUE"), ([], "--record")):
+        for arguments, says in ((["40"], "40"), (["30"], "32"), (["2097168"], "2097152"), (["96:64"], "64"),
+                                (["x"], "x"), (["1:2:3"], "1:2:3"), (["--record", "16"], "KEY:VALUE"), ([], "--record")):
             pool("class add", *arguments, code=USAGE, says=says)
         pool("class add", "64", code=IO, says="64")
         pool("class retire", "1000", code=IO, says="1000")
