@@ -21,11 +21,13 @@ bool Commit::prefers_extent(uint64_t bytes, UnitUse use, uint32_t class_id) cons
   if (use == UnitUse::lines) return false;
   if (class_id == kMaxClasses) return true;
   const SizeClasses& classes = pool_.heap().classes();
+  const Layout& layout = pool_.layout();
   const uint32_t unit_bytes = classes.unit_bytes(class_id);
-  if (unit_bytes < pool_.layout().geometry.chunk_bytes) [[likely]]
+  if (unit_bytes < layout.geometry.chunk_bytes) [[likely]]
     return false;
-  return extent_chunks(bytes) * pool_.layout().geometry.chunk_bytes <= unit_bytes ||
-         classes.slab_chunks(class_id) * kSlabShare > pool_.layout().chunk_count();
+  const uint32_t slab_chunks = classes.slab_chunks(class_id);
+  return extent_chunks(bytes) << layout.chunk_shift <= unit_bytes ||
+         (slab_chunks > 1 && slab_chunks * kSlabShare > layout.chunk_count());
 }
 
 uint64_t Commit::extent_chunks(uint64_t bytes) const noexcept {
