@@ -80,18 +80,21 @@ void Commit::take_lane() noexcept {
 }
 
 Status Commit::allocate(uint64_t bytes, UnitUse use, uint64_t& off) {
-  const uint32_t class_id = pool_.heap().classes().class_for(bytes, use == UnitUse::lines ? kLineBytes : kUnitAlign);
-  const bool extent = prefers_extent(bytes, use, class_id);
-  if (class_id == kMaxClasses && !extent)
-    return Status::error(Code::too_large, "%llu bytes: the largest allocation class of this pool has %llu",
-                         static_cast<unsigned long long>(bytes),
-                         static_cast<unsigned long long>(pool_.heap().classes().largest_unit_bytes()));
-  lane_->allocated.reserve(lane_->allocated.size() + 1);
+  const SizeClasses& classes = pool_.heap().classes();
   UnitRef unit;
-  Status s = extent ? allocate_extent(bytes, unit) : allocate_unit(class_id, unit);
-  if (s.code() == Code::out_of_space && !extent && pool_.heap().classes()[class_id].slab_chunks > 1)
-    s = allocate_extent(bytes, unit);  // there may be room for one record if not for a slab of them
-  NACRE_TRY(s);
+  for (Status s = Code::not_found; s.code() == Code::not_found;) {
+    const uint32_t class_id = classes.class_for(bytes, use == UnitUse::lines ? kLineBytes : kUnitAlign);
+    const bool extent = prefers_extent(bytes, use, class_id);
+    if (class_id == kMaxClasses && !extent)
+      return Status::error(Code::too_large, "%llu bytes: the largest allocation class of this pool has %llu",
+                           static_cast<unsigned long long>(bytes),
+                           static_cast<unsigned long long>(classes.largest_unit_bytes()));
+    lane_->allocated.reserve(lane_->allocated.size() + 1);
+    s = extent ? allocate_extent(bytes, unit) : allocate_unit(class_id, unit);
+    if (s.code() == Code::out_of_space && !extent && use == UnitUse::record && classes.slab_chunks(class_id) > 1)
+      s = allocate_extent(bytes, unit);  // there may be room for one record if not for a slab of them
+    if (!s.ok() && s.code() != Code::not_found) return s;
+  }
   lane_->allocated.push(unit);
   off = unit.off();
   // The next commit of this kind is likely to get the next unit: its lines come into the cache meanwhile.
@@ -105,6 +108,7 @@ Status Commit::allocate_unit(uint32_t class_id, UnitRef& unit) {
   Heap& heap = pool_.heap();
   Status s = heap.reserve(lane_->arena, class_id, unit);
   if (s.code() != Code::not_found) return s;
+  const uint64_t word = heap.classes().word(class_id);  // retire_class waits for lanes, so up to here it is our class
   for (;;) {
     const uint64_t seen_bytes = pool_.layout().pool_bytes();
     s = make_slab(class_id);
@@ -116,17 +120,24 @@ Status Commit::allocate_unit(uint32_t class_id, UnitRef& unit) {
     if (s.code() != Code::out_of_space) return s;
     s = heap.reserve_anywhere(class_id, unit);
     if (s.code() != Code::not_found) return s;
-    s = grow(heap.classes()[class_id].slab_chunks, seen_bytes);
+    s = grow(class_word_slab_chunks(word), seen_bytes);
     if (!s.ok()) break;
+    if (!is_still(class_id, word)) return Code::not_found;
   }
   if (s.code() != Code::out_of_space) return s;
   NACRE_TRY(repin_and_reclaim());
+  if (!is_still(class_id, word)) return Code::not_found;
   s = heap.reserve_anywhere(class_id, unit);
   if (s.code() != Code::not_found) return s;
   s = make_slab(class_id);  // a class may have become empty
   if (s.code() == Code::out_of_space) return pool_.growth()->refusal(0);
   if (!s.ok()) return s;
   return heap.reserve(lane_->arena, class_id, unit);
+}
+
+/// Whether the class is alive and the same as before this commit let go of its lane.
+bool Commit::is_still(uint32_t class_id, uint64_t word) const noexcept {
+  return pool_.heap().classes().word(class_id) == with_class_state(word, ClassState::live);
 }
 
 /// Runs a commit of the heap's own on the lane of another that has not appended anything yet: sets the other's scratch
@@ -195,7 +206,7 @@ class Commit::Inner {
 Status Commit::make_slab(uint32_t class_id) {
   Heap& heap = pool_.heap();
   Heap::Claim claim(heap);
-  NACRE_TRY(claim_for_slab(claim, heap.classes()[class_id].slab_chunks));
+  NACRE_TRY(claim_for_slab(claim, heap.classes().slab_chunks(class_id)));
   std::unique_ptr<Slab> slab = heap.prepare_install(claim, class_id);
   pool_.growth()->chunk_taken(claim.chunk(), claim.chunk_count(), claim.free_left());
   Inner inner(*this);

@@ -108,7 +108,9 @@ class Commit {
   class Inner;
   using ChunkWordChange = Lane::ChunkWordChange;
   static constexpr uint64_t kSlabShare = 4;  // a slab of several chunks is at most this part of the pool
+  /// As allocate; not_found if the class changed while this commit waited for space, or others took what it made.
   Status allocate_unit(uint32_t class_id, UnitRef& unit);
+  bool is_still(uint32_t class_id, uint64_t word) const noexcept;
   Status make_slab(uint32_t class_id);
   Status free_empty_slab(uint32_t lowest, uint64_t& freed);  // `freed` grows by its chunks
   Status claim_for_slab(Heap::Claim& claim, uint32_t chunks);

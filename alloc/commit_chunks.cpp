@@ -20,12 +20,14 @@ unsigned long long ull(uint64_t v) noexcept { return v; }
 bool Commit::prefers_extent(uint64_t bytes, UnitUse use, uint32_t class_id) const noexcept {
   if (use == UnitUse::lines) return false;
   if (class_id == kMaxClasses) return true;
-  const SizeClass& c = pool_.heap().classes()[class_id];
+  const SizeClasses& classes = pool_.heap().classes();
   const Layout& layout = pool_.layout();
-  if (c.unit_bytes < layout.geometry.chunk_bytes) [[likely]]
+  const uint32_t unit_bytes = classes.unit_bytes(class_id);
+  if (unit_bytes < layout.geometry.chunk_bytes) [[likely]]
     return false;
-  return extent_chunks(bytes) << layout.chunk_shift <= c.unit_bytes ||
-         (c.slab_chunks > 1 && c.slab_chunks * kSlabShare > layout.chunk_count());
+  const uint32_t slab_chunks = classes.slab_chunks(class_id);
+  return extent_chunks(bytes) << layout.chunk_shift <= unit_bytes ||
+         (slab_chunks > 1 && slab_chunks * kSlabShare > layout.chunk_count());
 }
 
 uint64_t Commit::extent_chunks(uint64_t bytes) const noexcept {

@@ -49,7 +49,7 @@ void Heap::set_slab_at(const FreeRun& run, Slab* slab) noexcept {
 
 Result<Slab*> Heap::load_slab(uint32_t head, const ChunkUse& use) {
   if (Slab* slab = slab_at(head)) return slab;
-  const SizeClass& c = classes_[use.class_id];
+  const SizeClass c = classes_[use.class_id];
   auto slab = std::make_unique<Slab>(head, use.chunks, use.class_id, layout_.chunk_off(head),
                                      layout_.place_of(head).bitmap_off, c.unit_bytes, c.units_per_slab);
   slabs_loaded_.fetch_add(1, std::memory_order_relaxed);
@@ -116,7 +116,7 @@ bool Heap::take_listed(ClassSlabs& list, Arena& arena, uint32_t class_id, UnitRe
 
 // Each turn holds the lock for one bounded step.
 Status Heap::refill(Arena& arena, uint32_t class_id, UnitRef& out) {
-  const uint32_t slab_chunks = classes_[class_id].slab_chunks;
+  const uint32_t slab_chunks = classes_.slab_chunks(class_id);
   for (uint32_t loads = 0;;) {
     sync::Guard guard(mutex_);
     ClassSlabs& list = class_slabs_[class_id];
@@ -237,6 +237,7 @@ Status Heap::claim_empty(Claim& out, uint32_t chunks, uint32_t lowest) {
       out.run_ = {slab->chunk(), slab->chunk_count()};
       out.bitmap_written_ = true;
       out.emptied_ = slab;
+      ++emptied_of_class_[slab->class_id()];
       out.held_ = true;
       return Code::ok;
     }
@@ -247,6 +248,7 @@ Status Heap::claim_empty(Claim& out, uint32_t chunks, uint32_t lowest) {
 void Heap::unclaim(const Claim& claim) noexcept {
   sync::Guard guard(mutex_);
   if (claim.emptied_ == nullptr) return give_run(claim.run_);
+  --emptied_of_class_[claim.emptied_->class_id()];
   ClassSlabs& list = class_slabs_[claim.emptied_->class_id()];
   list.all.push_back(claim.emptied_);  // capacity is there: it was in it before
   for (uint32_t u = 0; u < claim.emptied_->unit_count(); ++u) claim.emptied_->give(u);
@@ -255,7 +257,7 @@ void Heap::unclaim(const Claim& claim) noexcept {
 }
 
 std::unique_ptr<Slab> Heap::prepare_install(const Claim& claim, uint32_t class_id) {
-  const SizeClass& c = classes_[class_id];
+  const SizeClass c = classes_[class_id];
   auto slab = std::make_unique<Slab>(claim.chunk(), claim.chunk_count(), static_cast<uint16_t>(class_id),
                                      layout_.chunk_off(claim.chunk()), layout_.place_of(claim.chunk()).bitmap_off,
                                      c.unit_bytes, c.units_per_slab);
@@ -275,6 +277,13 @@ void Heap::install(const Claim& claim, std::unique_ptr<Slab> slab) noexcept {
   list.all.push_back(raw);
   list.with_room.push_back(raw);
   set_slab_at(claim.run_, raw);
+  emptied_is_gone(claim);
+}
+
+/// The commit that named another use for the chunks of an emptied slab is done.
+void Heap::emptied_is_gone(const Claim& claim) noexcept {
+  if (claim.emptied_ == nullptr) return;
+  --emptied_of_class_[claim.emptied_->class_id()];
   retire(claim.emptied_);
 }
 
@@ -288,6 +297,7 @@ void Heap::drop_retired() noexcept {
   std::erase_if(retired_, [&](const Retired& r) { return !r.slab->in_arena && r.epoch + 2 <= epoch; });
 }
 
+// Its class stays in use until the next open: the chunk may name it.
 void Heap::forget(const Claim& claim) noexcept {
   sync::Guard guard(mutex_);
   retire(claim.emptied_);
@@ -297,7 +307,7 @@ void Heap::slab_freed(const Claim& claim) noexcept {
   sync::Guard guard(mutex_);
   set_slab_at(claim.run_, nullptr);
   give_run(claim.run_);
-  retire(claim.emptied_);
+  emptied_is_gone(claim);
 }
 
 Heap::Work Heap::work() noexcept {

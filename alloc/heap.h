@@ -18,6 +18,7 @@
 
 #include <array>
 #include <atomic>
+#include <bitset>
 #include <map>
 #include <memory>
 #include <vector>
@@ -85,6 +86,11 @@ class Heap {
   /// Reads the class table. corruption.
   Status load_classes();
   const SizeClasses& classes() const noexcept { return classes_; }
+  /// After the commit that stored `word` as class `class_id` (alloc/class_table.h).
+  void store_class(uint32_t class_id, uint64_t word) noexcept { classes_.store(class_id, word); }
+  /// The classes that a slab names, or may name at the end of a claim that runs. Right for retired ones: no commit
+  /// makes a slab of them. Reads the chunk table to its end, in bounded steps. corruption.
+  Result<std::bitset<kMaxClasses>> used_classes();
   const Layout& layout() const noexcept { return layout_; }
 
   // ---- units ----
@@ -240,6 +246,7 @@ class Heap {
   void install(const Claim& claim, std::unique_ptr<Slab> slab) noexcept;
   void slab_freed(const Claim& claim) noexcept;
   void forget(const Claim& claim) noexcept;
+  void emptied_is_gone(const Claim& claim) noexcept;  // mutex_ held
   void retire(Slab* slab) noexcept;  // mutex_ held
   void drop_retired() noexcept;      // mutex_ held
   Result<Slab*> load_slab(uint32_t head, const ChunkUse& use);  // mutex_ held; lists the slab if it has room
@@ -266,6 +273,7 @@ class Heap {
   std::map<uint32_t, uint32_t> held_;            // extents located ahead of the cursor: first chunk, chunks
   GrowingArray<std::atomic<Slab*>> slab_of_chunk_;  // all chunks of a slab lead to it
   std::vector<ClassSlabs> class_slabs_{kMaxClasses};
+  std::array<uint32_t, kMaxClasses> emptied_of_class_{};  // claims of its empty slabs that run
   struct Retired {
     std::unique_ptr<Slab> slab;
     uint64_t epoch;

@@ -120,7 +120,7 @@ void HeapCheck::load_chunk(uint64_t chunk, uint64_t room, Chunk& c) {
 }
 
 uint64_t HeapCheck::unit_bytes(const ChunkUse& use) const noexcept {
-  return use.state == ChunkState::slab ? pool_.heap().classes()[use.class_id].unit_bytes
+  return use.state == ChunkState::slab ? pool_.heap().classes().unit_bytes(use.class_id)
                                        : use.chunks * uint64_t{pool_.layout().geometry.chunk_bytes};
 }
 

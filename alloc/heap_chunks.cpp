@@ -22,9 +22,9 @@ bool decode_chunk_word(uint64_t word, const SizeClasses& classes, uint64_t room,
   if (chunk_word_is_slab(word)) {
     out.state = ChunkState::slab;
     out.class_id = chunk_word_class(word);
-    if (out.class_id >= classes.count() || classes[out.class_id].state == ClassState::absent) return false;
-    out.chunks = classes[out.class_id].slab_chunks;
-    return out.chunks <= room;
+    if (out.class_id >= classes.count()) return false;  // it may be any 16 bits
+    out.chunks = classes.slab_chunks(out.class_id);
+    return out.chunks != 0 && out.chunks <= room;  // an absent class has slabs of no chunk
   }
   out.state = ChunkState::extent;
   out.chunks = chunk_word_extent(word);

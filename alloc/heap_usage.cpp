@@ -5,11 +5,20 @@
 
 namespace nacre::alloc {
 
+Result<std::bitset<kMaxClasses>> Heap::used_classes() {
+  NACRE_TRY(free_chunks().status());  // the cursor is at the end now
+  sync::Guard guard(mutex_);
+  std::bitset<kMaxClasses> used;
+  for (uint32_t id = 0; id < kMaxClasses; ++id)
+    used[id] = !class_slabs_[id].all.empty() || class_slabs_[id].has_unloaded() || emptied_of_class_[id] != 0;
+  return used;
+}
+
 Result<HeapUsage> Heap::usage() {
   HeapUsage usage;
   usage.chunks = layout_.chunk_count();
   usage.classes.resize(classes_.count());
-  for (uint32_t id = 0; id < classes_.count(); ++id) usage.classes[id].unit_bytes = classes_[id].unit_bytes;
+  for (uint32_t id = 0; id < classes_.count(); ++id) usage.classes[id].unit_bytes = classes_.unit_bytes(id);
   for (uint64_t zone = 0; zone < layout_.zone_count(); ++zone)
     for (uint64_t i = 0; i < layout_.chunks_in(zone);) {
       const auto chunk = static_cast<uint32_t>(layout_.zone(zone).chunk_frame + i);

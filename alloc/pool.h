@@ -1,7 +1,8 @@
 // A pool: a mapping with a superblock, lanes, a heap and the machinery of commits. What keys are is not known here.
 //
-// Lock order: the engine's own mutexes, Growth::mutex_, stop_mutex_ or advance_mutex_ (never both), then lanes ascending, then index stripes ascending, then slab stripes ascending, then
-// Heap::mutex_. Nobody blocks on advance_mutex_ while holding a lane or a pin of an older epoch.
+// Lock order: the engine's own mutexes, Growth::mutex_, class_mutex_, stop_mutex_ or advance_mutex_ (never both), then
+// lanes ascending, then index stripes ascending, then slab stripes ascending, then Heap::mutex_. Nobody blocks on
+// advance_mutex_ while holding a lane or a pin of an older epoch.
 #pragma once
 
 #include <algorithm>
@@ -69,6 +70,8 @@ class Pool {
   Epochs& epochs() noexcept { return epochs_; }
   LineLocks& index_locks() noexcept { return index_locks_; }
   LineLocks& slab_locks() noexcept { return slab_locks_; }
+  /// Held by whoever changes the class table (alloc/class_table.h).
+  sync::Mutex& class_mutex() noexcept { return class_mutex_; }
   CommitForm form() const noexcept { return options_.form; }
   const RecoveryReport& recovery() const noexcept { return recovery_; }
 
@@ -168,6 +171,7 @@ class Pool {
   std::vector<std::unique_ptr<Lane>> lanes_;
   RecoveryReport recovery_;
 
+  sync::Mutex class_mutex_;
   sync::Mutex stop_mutex_;  // one WriterStop at a time; before the lanes
   sync::Mutex advance_mutex_;
   std::atomic<uint64_t> last_retire_epoch_{0};  // the epoch in which the last finished retire advance began

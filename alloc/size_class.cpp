@@ -13,25 +13,17 @@ constexpr uint64_t kTopChunks = 4;          // the largest default unit
 constexpr uint64_t kMaxSlabChunks = 255;    // a byte of the class word
 constexpr uint64_t kChosenSlabChunks = 32;  // the most that is chosen for a class
 constexpr uint64_t kTailPercent = 3;        // of a slab, accepted at once
+constexpr uint8_t kMinAlignLog2 = std::countr_zero(kUnitAlign);
+constexpr uint8_t kMaxAlignLog2 = std::countr_zero(kPageBytes);
+
+unsigned long long ull(uint64_t v) noexcept { return v; }
 
 uint64_t bitmap_units(const Geometry& g) noexcept {
   return ceil_div(g.chunk_bytes / kMinUnitBytes, kUnitsPerBitmapLine) * kUnitsPerBitmapLine;
 }
 
-// The fewest chunks of which less than 3 % are left behind the last unit; else those with the smallest share.
-uint64_t choose_slab_chunks(uint64_t unit_bytes, const Geometry& g) noexcept {
-  if (unit_bytes <= g.chunk_bytes) return 1;
-  uint64_t best = 0, best_tail = 1, best_bytes = 1;
-  for (uint64_t n = ceil_div(unit_bytes, g.chunk_bytes); n <= kChosenSlabChunks; ++n) {
-    const uint64_t bytes = n * g.chunk_bytes, tail = bytes % unit_bytes;
-    if (best == 0 || tail * best_bytes < best_tail * bytes) best = n, best_tail = tail, best_bytes = bytes;
-    if (tail * 100 < kTailPercent * bytes) return n;
-  }
-  return best;
-}
-
 uint64_t slab_chunks_of(const ClassSpec& s, const Geometry& g) noexcept {
-  return s.slab_bytes != 0 ? s.slab_bytes / g.chunk_bytes : choose_slab_chunks(s.unit_bytes, g);
+  return s.slab_bytes != 0 ? s.slab_bytes / g.chunk_bytes : chosen_slab_chunks(s.unit_bytes, g);
 }
 
 std::vector<ClassSpec> default_specs(const Geometry& g) {
@@ -56,17 +48,52 @@ std::vector<ClassSpec> default_specs(const Geometry& g) {
   return specs;
 }
 
-Status check_spec(const ClassSpec& s, const Geometry& g) {
-  const auto ull = [](uint64_t v) { return static_cast<unsigned long long>(v); };
+Status bad_class_word(uint32_t id, uint64_t word) {
+  return Status::error(Code::corruption, "class table: class %u has the word %016llx, which describes no class", id,
+                       static_cast<unsigned long long>(word));
+}
+
+bool describes_a_class(uint64_t word, const Geometry& g) noexcept {
+  const uint8_t align_log2 = class_word_align_log2(word);
+  const uint32_t unit_bytes = class_word_unit_bytes(word);
+  const uint8_t state = class_word_state(word);
+  const bool known =
+      state == static_cast<uint8_t>(ClassState::live) || state == static_cast<uint8_t>(ClassState::retired);
+  const uint64_t slab_bytes = uint64_t{class_word_slab_chunks(word)} * g.chunk_bytes;
+  return known && class_word_clean(word) && align_log2 >= kMinAlignLog2 && align_log2 <= kMaxAlignLog2 &&
+         unit_bytes >= kMinUnitBytes && unit_bytes <= slab_bytes && slab_bytes / unit_bytes <= bitmap_units(g) &&
+         unit_bytes % (1u << align_log2) == 0;
+}
+
+}  // namespace
+
+// The fewest chunks of which less than 3 % are left behind the last unit; else those with the smallest share.
+uint32_t chosen_slab_chunks(uint64_t unit_bytes, const Geometry& g) noexcept {
+  if (unit_bytes <= g.chunk_bytes) return 1;
+  uint64_t best = 0, best_tail = 1, best_bytes = 1;
+  for (uint64_t n = ceil_div(unit_bytes, g.chunk_bytes); n <= kChosenSlabChunks; ++n) {
+    const uint64_t bytes = n * g.chunk_bytes, tail = bytes % unit_bytes;
+    if (best == 0 || tail * best_bytes < best_tail * bytes) best = n, best_tail = tail, best_bytes = bytes;
+    if (tail * 100 < kTailPercent * bytes) break;
+  }
+  return static_cast<uint32_t>(best);
+}
+
+Status check_class_spec(const ClassSpec& s, const Geometry& g) {
   const uint64_t chunks = slab_chunks_of(s, g);
   if (s.slab_bytes % g.chunk_bytes != 0 || chunks > kMaxSlabChunks)
-    return Status::error(Code::invalid_argument, "allocation class of %u bytes: slabs of %llu bytes are not 1 to %llu "
-                         "chunks of %u bytes", s.unit_bytes, ull(s.slab_bytes), ull(kMaxSlabChunks), g.chunk_bytes);
-  if (s.unit_bytes < kMinUnitBytes || s.unit_bytes > chunks * g.chunk_bytes ||
-      chunks * g.chunk_bytes / s.unit_bytes > bitmap_units(g))
-    return Status::error(Code::invalid_argument, "allocation class of %u bytes: a slab of %llu chunks has units of "
-                         "%llu to %llu bytes, and at most %llu of them", s.unit_bytes, ull(chunks), ull(kMinUnitBytes),
-                         ull(chunks * g.chunk_bytes), ull(bitmap_units(g)));
+    return Status::error(Code::invalid_argument,
+                         "allocation class of %u bytes: slabs of %llu bytes are not 1 to %llu chunks of %u bytes",
+                         s.unit_bytes, ull(s.slab_bytes), ull(kMaxSlabChunks), g.chunk_bytes);
+  const uint64_t most = s.slab_bytes != 0 ? s.slab_bytes : kChosenSlabChunks * g.chunk_bytes;
+  if (s.unit_bytes < kMinUnitBytes || s.unit_bytes > most)
+    return Status::error(Code::invalid_argument, "allocation class of %u bytes: a unit has %llu to %llu bytes here",
+                         s.unit_bytes, ull(kMinUnitBytes), ull(most));
+  if (chunks * g.chunk_bytes / s.unit_bytes > bitmap_units(g))
+    return Status::error(Code::invalid_argument,
+                         "allocation class of %u bytes: a slab of %llu chunks would have %llu units, its bitmap has "
+                         "bits for %llu",
+                         s.unit_bytes, ull(chunks), ull(chunks * g.chunk_bytes / s.unit_bytes), ull(bitmap_units(g)));
   if (!is_power_of_two(s.align) || s.align < kUnitAlign || s.align > kPageBytes || s.unit_bytes % s.align != 0)
     return Status::error(Code::invalid_argument,
                          "allocation class of %u bytes: alignment %u must be a power of two from 16 to 4096 that "
@@ -75,12 +102,15 @@ Status check_spec(const ClassSpec& s, const Geometry& g) {
   return Code::ok;
 }
 
-}  // namespace
+uint64_t live_class_word(const ClassSpec& s, const Geometry& g) noexcept {
+  return make_class_word(ClassState::live, static_cast<uint8_t>(slab_chunks_of(s, g)),
+                         static_cast<uint8_t>(std::countr_zero(s.align)), s.unit_bytes);
+}
 
 Result<std::vector<uint64_t>> default_class_words(const Geometry& geometry, std::span<const ClassSpec> extra) {
   std::vector<ClassSpec> specs = default_specs(geometry);
   for (const ClassSpec& s : extra) {
-    NACRE_TRY(check_spec(s, geometry));
+    NACRE_TRY(check_class_spec(s, geometry));
     specs.push_back(s);
   }
   std::sort(specs.begin(), specs.end(), [](const ClassSpec& a, const ClassSpec& b) {
@@ -96,50 +126,72 @@ Result<std::vector<uint64_t>> default_class_words(const Geometry& geometry, std:
   if (merged.size() > kMaxClasses)
     return Status::error(Code::limit, "%zu allocation classes: a pool has room for %u", merged.size(), kMaxClasses);
   std::vector<uint64_t> words;
-  for (const ClassSpec& s : merged)
-    words.push_back(make_class_word(ClassState::live, static_cast<uint8_t>(slab_chunks_of(s, geometry)),
-                                    static_cast<uint8_t>(std::countr_zero(s.align)), s.unit_bytes));
+  for (const ClassSpec& s : merged) words.push_back(live_class_word(s, geometry));
   return words;
 }
 
 Status SizeClasses::load(std::span<const uint64_t> words, const Geometry& geometry) {
-  count_ = 0;
-  largest_ = 0;
+  chunk_bytes_ = geometry.chunk_bytes;
   for (uint32_t id = 0; id < words.size() && id < kMaxClasses; ++id) {
-    const uint64_t word = words[id];
-    SizeClass c;
-    if (word != 0) {
-      c.unit_bytes = static_cast<uint32_t>(word);
-      const auto align_log2 = static_cast<uint8_t>(word >> 32);
-      const auto slab_chunks = static_cast<uint8_t>(word >> 40);
-      const auto state = static_cast<uint8_t>(word >> 56);
-      const uint64_t slab_bytes = uint64_t{slab_chunks} * geometry.chunk_bytes;
-      const bool fits = state <= 2 && slab_chunks != 0 && align_log2 >= 4 && align_log2 <= 12 &&
-                        (word >> 48 & 0xff) == 0 && c.unit_bytes >= kMinUnitBytes &&
-                        c.unit_bytes <= slab_bytes && slab_bytes / c.unit_bytes <= bitmap_units(geometry) &&
-                        c.unit_bytes % (1u << align_log2) == 0;
-      if (!fits)
-        return Status::error(Code::corruption, "class table: class %u has the word %016llx, which describes no class",
-                             id, static_cast<unsigned long long>(word));
-      c.align = 1u << align_log2;
-      c.state = static_cast<ClassState>(state);
-      c.slab_chunks = slab_chunks;
-      c.units_per_slab = static_cast<uint32_t>(slab_bytes / c.unit_bytes);
-      count_ = id + 1;
-      if (c.state == ClassState::live) largest_ = std::max<uint64_t>(largest_, c.unit_bytes);
-    }
-    classes_[id] = c;
+    if (words[id] != 0 && !describes_a_class(words[id], geometry)) return bad_class_word(id, words[id]);
+    words_[id].store(words[id], std::memory_order_relaxed);
   }
-  for (uint32_t i = 0; i < by_size_.size(); ++i) by_size_[i] = static_cast<uint16_t>(search(i * kUnitAlign, kUnitAlign));
+  rebuild_lookup();
   return Code::ok;
 }
 
+void SizeClasses::store(uint32_t id, uint64_t word) noexcept {
+  words_[id].store(word, std::memory_order_release);
+  changes_.fetch_add(1, std::memory_order_release);
+  rebuild_lookup();
+}
+
+// Entry by entry: each is right before and after, and whoever reads an old one may be anywhere between.
+void SizeClasses::rebuild_lookup() noexcept {
+  uint32_t count = 0;
+  uint64_t largest = 0;
+  for (uint32_t id = 0; id < kMaxClasses; ++id) {
+    const uint64_t word = words_[id].load(std::memory_order_relaxed);
+    if (word != 0) count = id + 1;
+    if (is_live(id)) largest = std::max<uint64_t>(largest, class_word_unit_bytes(word));
+  }
+  count_.store(count, std::memory_order_release);
+  largest_.store(largest, std::memory_order_release);
+  for (uint32_t i = 0; i < by_size_.size(); ++i)
+    by_size_[i].store(static_cast<uint16_t>(best_fit(i * kUnitAlign, kUnitAlign, kMaxClasses)),
+                      std::memory_order_release);
+}
+
+SizeClass SizeClasses::operator[](uint32_t id) const noexcept {
+  const uint64_t word = words_[id].load(std::memory_order_acquire);
+  SizeClass c;
+  if (word == 0) return c;
+  c.unit_bytes = class_word_unit_bytes(word);
+  c.align = 1u << class_word_align_log2(word);
+  c.state = static_cast<ClassState>(class_word_state(word));
+  c.slab_chunks = class_word_slab_chunks(word);
+  c.slab_bytes = uint64_t{c.slab_chunks} * chunk_bytes_;
+  c.units_per_slab = static_cast<uint32_t>(c.slab_bytes / c.unit_bytes);
+  return c;
+}
+
+// One change is one word, so a scan that spans no finished change saw the table of one instant.
 uint32_t SizeClasses::search(uint64_t bytes, uint64_t align) const noexcept {
-  uint32_t best = kMaxClasses;
-  for (uint32_t id = 0; id < count_; ++id) {
-    const SizeClass& c = classes_[id];
-    if (c.state != ClassState::live || c.unit_bytes < bytes || c.unit_bytes % align != 0) continue;
-    if (best == kMaxClasses || c.unit_bytes < classes_[best].unit_bytes) best = id;
+  for (;;) {
+    const uint64_t before = changes_.load(std::memory_order_acquire);
+    const uint32_t best = best_fit(bytes, align, kMaxClasses);
+    if (changes_.load(std::memory_order_acquire) == before) return best;
+  }
+}
+
+uint32_t SizeClasses::best_fit(uint64_t bytes, uint64_t align, uint32_t without) const noexcept {
+  uint32_t best = kMaxClasses, best_unit = 0;
+  for (uint32_t id = 0, ids = count(); id < ids; ++id) {
+    const uint64_t word = words_[id].load(std::memory_order_acquire);
+    const uint32_t unit_bytes = class_word_unit_bytes(word);
+    if (class_word_state(word) != static_cast<uint8_t>(ClassState::live) || id == without) continue;
+    if (unit_bytes < bytes || unit_bytes % align != 0) continue;
+    if (best == kMaxClasses || unit_bytes < best_unit) best = id, best_unit = unit_bytes;
   }
   return best;
 }

@@ -39,9 +39,9 @@ Status format(pmem::Domain& domain, const Options& options) {
   if (f.geometry.client != 0) shape = Shape::decode(f.geometry.client);
   if (!shape.valid(f.geometry)) return Status::error(Code::invalid_argument, "format: the engine's shape does not fit");
   f.geometry.client = shape.encode();
-  const std::array classes{alloc::ClassSpec{static_cast<uint32_t>(shape.segment_bytes()), kLineBytes},
-                           alloc::ClassSpec{static_cast<uint32_t>(shape.dir_node_bytes()), kLineBytes},
-                           alloc::ClassSpec{static_cast<uint32_t>(shape.catalogue_bytes()), kLineBytes}};
+  std::vector<alloc::ClassSpec> classes = options.classes;
+  for (uint64_t bytes : {shape.segment_bytes(), shape.dir_node_bytes(), shape.catalogue_bytes()})
+    classes.push_back({static_cast<uint32_t>(bytes), kLineBytes});
   f.classes = classes;
   uint64_t identity[2];
   NACRE_TRY(make_identity(options.identity_seed, identity));

@@ -4,16 +4,17 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "alloc/class_suggest.h"
 #include "engine/table.h"
 #include "pmem/domain.h"
 
 namespace nacre::alloc {
 class Pool;
-struct Geometry;
 }  // namespace nacre::alloc
 
 namespace nacre::engine {
@@ -37,6 +38,8 @@ struct Options {
   bool grow_helper = true;                      ///< false: no thread of our own; growth happens where it is needed
   MediumChoice medium = MediumChoice::automatic;
   EngineKind engine = EngineKind::hash;         ///< of the default table of a pool to be made
+  /// Allocation classes of a pool to be made, beside the default ones.
+  std::vector<alloc::ClassSpec> classes;
   const alloc::Geometry* geometry = nullptr;    ///< of a pool to be made; null: chosen for size_bytes
   uint64_t identity_seed = 0;                   ///< 0: random; tests fix it to make a pool repeatable
 };
@@ -52,6 +55,29 @@ struct TableInfo {
   std::string name;
   EngineKind kind;
 };
+
+/// One allocation class: what it is, and what it is filled with now. All sizes in bytes.
+struct ClassInfo {
+  uint32_t id = 0;
+  uint32_t unit_bytes = 0;
+  uint32_t align = 0;
+  bool retired = false;
+  uint64_t slabs = 0;
+  uint64_t slab_bytes = 0;  ///< of all its slabs together: live, free and tail
+  uint64_t units = 0;
+  uint64_t live_units = 0;
+  uint64_t live_bytes = 0;  ///< live_units x unit_bytes
+  uint64_t free_bytes = 0;  ///< of units that hold nothing
+  uint64_t tail_bytes = 0;  ///< behind the last unit of each slab, too short for one
+  uint64_t fragmentation_permille = 0;  ///< free bytes in a thousand bytes of its slabs
+};
+
+/// What a record of this key and value takes, header included. Stays at a multiple of 16 near the largest number where
+/// the sum would overflow.
+uint64_t stored_bytes(uint64_t key_bytes, uint64_t value_bytes) noexcept;
+/// The unit of an exact class for records of this size: header, key and value, rounded up to what a unit may be. Stays
+/// at the largest number where the sum would overflow.
+uint64_t record_unit_bytes(uint64_t key_bytes, uint64_t value_bytes) noexcept;
 
 class Db {
  public:
@@ -74,6 +100,16 @@ class Db {
   /// Gives empty chunks at the pool's end back to the medium. Errors as nacre_shrink in <nacre/nacre.h>.
   Status shrink();
   Result<std::vector<TableInfo>> tables();
+
+  /// The allocation classes, ascending by unit; retired ones too. Holds writers back while it counts. corruption.
+  Result<std::vector<ClassInfo>> classes();
+  /// Adds a class or revives the retired one of its size; durable at return. Errors as alloc::add_class.
+  Status add_class(const alloc::ClassSpec& spec);
+  /// Retires a class: at return, durably, it hands out no unit; those in use stay readable and can be freed. Refused if
+  /// it is the last that could hold what the engine itself needs. Errors as alloc::retire_class.
+  Status retire_class(uint32_t unit_bytes);
+  /// The best further classes for records of these sizes, headers included. Errors as alloc::suggest_classes.
+  Result<alloc::ClassAdvice> suggest_classes(std::span<const alloc::SizeCount> histogram, uint32_t max_classes);
 
   Result<std::vector<Figure>> stats();
   Result<std::vector<Figure>> info();

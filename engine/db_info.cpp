@@ -2,6 +2,7 @@
 #include <cinttypes>
 #include <cstdio>
 
+#include "alloc/class_table.h"
 #include "alloc/heap_check.h"
 #include "engine/db_impl.h"
 #include "engine/engines.h"
@@ -23,6 +24,32 @@ std::string hex128(uint64_t hi, uint64_t lo) {
   char text[33];
   std::snprintf(text, sizeof text, "%016" PRIx64 "%016" PRIx64, hi, lo);
   return text;
+}
+
+void add_class(Figures& f, const alloc::ClassUsage& c) {
+  const std::string name = "class." + std::to_string(c.size_class.unit_bytes);
+  if (c.size_class.state == alloc::ClassState::retired) f.text(name + ".state", "retired");
+  f.add(name + ".slabs", c.slabs);
+  f.add(name + ".units", c.units);
+  f.add(name + ".live_units", c.live_units);
+  f.add(name + ".live_bytes", c.live_bytes());
+  f.add(name + ".free_bytes", c.free_bytes());
+  f.add(name + ".tail_bytes", c.tail_bytes());
+  f.add(name + ".fragmentation_permille", c.fragmentation_permille());
+}
+
+/// Space by use, then a group of figures for each class that has slabs.
+void add_space(Figures& f, uint64_t chunk_bytes, const alloc::PoolUsage& usage) {
+  uint64_t live_bytes = 0;
+  for (const alloc::ClassUsage& c : usage.classes) live_bytes += c.live_bytes();
+  f.add("chunks", usage.chunks);
+  f.add("free_chunks", usage.free_chunks);
+  f.add("used_bytes", (usage.chunks - usage.free_chunks) * chunk_bytes);
+  f.add("live_unit_bytes", live_bytes);
+  f.add("extents", usage.extents);
+  f.add("extent_bytes", usage.extent_chunks * chunk_bytes);
+  for (const alloc::ClassUsage& c : usage.classes)
+    if (c.slabs != 0) add_class(f, c);
 }
 
 }  // namespace
@@ -78,26 +105,8 @@ Result<std::vector<Figure>> Db::info() {
   f.add("largest_record_bytes", pool.largest_extent_chunks() * layout.geometry.chunk_bytes);
   f.add("zones", layout.zone_count());
   f.add("metadata_bytes", layout.zones_off + layout.zone_meta_bytes());
-  alloc::HeapUsage usage;
-  {
-    alloc::WriterStop stop(pool);
-    NACRE_ASSIGN(usage, pool.heap().usage());
-  }
-  f.add("chunks", usage.chunks);
-  f.add("free_chunks", usage.free_chunks);
-  f.add("used_bytes", (usage.chunks - usage.free_chunks) * layout.geometry.chunk_bytes);
-  uint64_t live_bytes = 0;
-  for (const auto& c : usage.classes) live_bytes += c.allocated * c.unit_bytes;
-  f.add("live_unit_bytes", live_bytes);
-  f.add("extents", usage.extents);
-  f.add("extent_bytes", usage.extent_chunks * layout.geometry.chunk_bytes);
-  for (const auto& c : usage.classes) {
-    if (c.slabs == 0) continue;
-    const std::string name = "class." + std::to_string(c.unit_bytes);
-    f.add(name + ".slabs", c.slabs);
-    f.add(name + ".units", c.units);
-    f.add(name + ".live_units", c.allocated);
-  }
+  NACRE_ASSIGN(const auto usage, alloc::class_usage(pool));
+  add_space(f, layout.geometry.chunk_bytes, usage);
   for (const TableInfo& t : infos) {
     NACRE_ASSIGN(const auto opened, table(t.name, std::nullopt));
     NACRE_ASSIGN(const uint64_t count, opened->count());

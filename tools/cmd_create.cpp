@@ -3,6 +3,7 @@
 
 #include <memory>
 
+#include "tools/class_arguments.h"
 #include "tools/command.h"
 #include "tools/text.h"
 
@@ -14,6 +15,7 @@ struct Request {
   std::string engine = "hash";
   std::string size = "1GiB";
   std::string max_size = "0";
+  ClassArguments classes;
 };
 
 uint64_t size_argument(const std::string& text, const char* option) {
@@ -41,6 +43,7 @@ Exit run(const Request& request) {
     throw Failure(Exit::usage, "--max-size: it is less than --size");
   options.medium = common.medium;
   options.engine = parse_engine(request.engine);
+  options.classes = class_specs(request.classes);
   Db db = require(Db::open(common.pool, options), common.pool);
   if (common.table != "default") {
     const std::string table = fmt::format("{}: table {}", common.pool, in_quotes(common.table));
@@ -52,6 +55,7 @@ Exit run(const Request& request) {
   set_bytes(made, "pool", common.pool, false);
   made["size_bytes"] = options.size;
   made["engine"] = request.engine;
+  for (const ClassSpec& spec : options.classes) made["classes"].push_back(spec.unit_bytes);
   set_bytes(made, "table", common.table, false);
   print_line(common.json ? made.dump()
                          : fmt::format("made {}: {}, table {}, engine {}", common.pool,
@@ -76,6 +80,12 @@ void add_create(CLI::App& app, Task& task) {
   command->add_option("--max-size", request->max_size, "The pool grows no larger than that; 0: no bound")
       ->type_name("SIZE")
       ->capture_default_str();
+  command
+      ->add_option("--class", request->classes.units,
+                   "A further allocation class: unit size in bytes; may be repeated")
+      ->type_name("BYTES[:ALIGN]")
+      ->allow_extra_args(false);
+  add_record_option(*command, request->classes);
   command->callback([&task, request] { task = [request] { return run(*request); }; });
 }
 

@@ -104,11 +104,15 @@ void require(const Status& status, const std::string& object) {
   if (!status.ok()) throw failure_of(status, object);
 }
 
-Session::Session(const Common& common, Access access) : common_(common), access_(access) {
-  Options options;
-  options.read_only = access == Access::read;
-  options.medium = common.medium;
-  db_ = require(Db::open(common.pool, options), common.pool);
+Session::Session(const Common& common, Access access)
+    : Session(common, access, {.read_only = access == Access::read, .medium = common.medium}, common.pool) {}
+
+Session::Session(const Common& common, Access access, const Options& options, const std::string& path)
+    : common_(common), access_(access), db_(require(Db::open(path, options), path)) {}
+
+Session Session::in_memory(const Common& common, uint64_t size_bytes) {
+  return Session(common, Access::write, {.create_if_missing = true, .size = size_bytes, .medium = "memory"},
+                 "memory");
 }
 
 std::string Session::table_name() const {

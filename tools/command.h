@@ -35,6 +35,8 @@ void add_info(CLI::App& app, Task& task);
 void add_stats(CLI::App& app, Task& task);
 void add_check(CLI::App& app, Task& task);
 void add_shrink(CLI::App& app, Task& task);
+void add_class(CLI::App& app, Task& task);
+void add_class_suggest(CLI::App& group, Task& task);  // of add_class
 void add_version(CLI::App& app, Task& task);
 
 /// The options of (nearly) every command.
@@ -83,6 +85,8 @@ class Session {
  public:
   /// Opens the pool. Failure(io, corruption, incompatible, locked).
   Session(const Common& common, Access access);
+  /// A new pool in memory, for what only asks about new pools.
+  static Session in_memory(const Common& common, uint64_t size_bytes);
   Db& db() noexcept { return db_; }
   /// The table of --table. Access::write makes it when it is not there, with the engine of the default table.
   Table& table();
@@ -90,6 +94,7 @@ class Session {
   void close();
 
  private:
+  Session(const Common& common, Access access, const Options& options, const std::string& path);
   Engine default_engine();
 
   const Common& common_;

@@ -45,6 +45,7 @@ void describe(CLI::App& app, Task& task) {
   add_info(app, task);
   add_stats(app, task);
   add_check(app, task);
+  add_class(app, task);
   add_shrink(app, task);
   add_version(app, task);
 }
@@ -62,6 +63,17 @@ std::string parse_error_text(CLI::App& app, int argc, char** argv, const CLI::Pa
   return is_unknown ? fmt::format("unknown command {}", in_quotes(first)) : error.what();
 }
 
+/// The help of the innermost command that was named.
+std::string help_text(const CLI::App& app) {
+  const CLI::App* shown = &app;
+  std::string before;
+  for (auto used = app.get_subcommands(); !used.empty(); used = shown->get_subcommands()) {
+    before += (before.empty() ? "" : " ") + shown->get_name();
+    shown = used.front();
+  }
+  return shown->help(before);
+}
+
 Exit parse_and_run(int argc, char** argv) {
   CLI::App app("Nacre: an embedded, persistent key-value store", "nacre");
   Task task;
@@ -72,9 +84,8 @@ Exit parse_and_run(int argc, char** argv) {
     print_line(version.what());
     return Exit::ok;
   } catch (const CLI::CallForHelp&) {
-    const auto used = app.get_subcommands();
     Output out = Output::standard();
-    out.write(used.empty() ? app.help() : used.front()->help(app.get_name()));
+    out.write(help_text(app));
     out.finish();
     return Exit::ok;
   } catch (const CLI::ParseError& error) {

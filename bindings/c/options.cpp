@@ -5,6 +5,7 @@
 #include <optional>
 #include <string_view>
 
+#include "bindings/c/classes.h"
 #include "bindings/c/entry.h"
 #include "bindings/c/handles.h"
 #include "bindings/include/nacre/nacre.h"
@@ -158,6 +159,16 @@ int nacre_options_set_commit_form(nacre_options* options, const char* name) {
     if (std::strcmp(name, "strict") != 0 && std::strcmp(name, "one_fence") != 0)
       return unknown_name(kOperation, name, "strict, one_fence");
     o.one_fence = std::strcmp(name, "one_fence") == 0;
+    return Code::ok;
+  });
+}
+
+int nacre_options_add_class(nacre_options* options, uint64_t unit_bytes, uint64_t align) {
+  return change("nacre_options_add_class", options, [=](engine::Options& o) -> Status {
+    NACRE_ASSIGN(const nacre::alloc::ClassSpec spec, class_spec(unit_bytes, align));
+    // Chunks of a pool to be made are not known yet; what is wrong with any chunk is said here.
+    NACRE_TRY(nacre::alloc::check_class_spec(spec, nacre::alloc::Geometry{}));
+    o.classes.push_back(spec);
     return Code::ok;
   });
 }

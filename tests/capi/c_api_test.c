@@ -105,6 +105,42 @@ static int see_table(const char *name, size_t name_bytes, const char *engine, vo
 
 /* ---- what needs no pool ---- */
 
+struct classes {
+  int calls;
+  int stop_after;
+  int wrong; /* calls whose figures do not add up, or out of order */
+  uint64_t last_unit;
+  uint64_t wanted; /* the unit looked for */
+  nacre_class_info found;
+};
+
+static int see_class(const nacre_class_info *info, size_t info_bytes, void *arg) {
+  struct classes *seen = arg;
+  ++seen->calls;
+  seen->wrong += info_bytes != sizeof *info || info->unit_bytes <= seen->last_unit ||
+                 info->live_bytes != info->live_units * info->unit_bytes ||
+                 info->live_bytes + info->free_bytes + info->tail_bytes != info->slab_bytes;
+  seen->last_unit = info->unit_bytes;
+  if (info->unit_bytes == seen->wanted) seen->found = *info;
+  return seen->calls == seen->stop_after;
+}
+
+/* The class of this unit, all zero if there is none. */
+static nacre_class_info class_of(nacre_db *db, uint64_t unit_bytes) {
+  struct classes seen;
+  memset(&seen, 0, sizeof seen);
+  seen.wanted = unit_bytes;
+  IS(nacre_class_list(db, see_class, &seen), NACRE_OK);
+  CHECK(seen.calls > 10 && seen.wrong == 0);
+  return seen.found;
+}
+
+static int see_suggestion(const nacre_suggestion *suggestion, size_t bytes, void *arg) {
+  nacre_suggestion *last = arg;
+  if (bytes == sizeof *suggestion) *last = *suggestion;
+  return last->records == 7;
+}
+
 static void test_names(void) {
   int status;
   int named = 0;
@@ -154,6 +190,15 @@ static void test_options(void) {
   IS(nacre_options_set_commit_form(options, "strict"), NACRE_OK);
   IS(nacre_options_set_commit_form(options, "lax"), NACRE_INVALID_ARGUMENT);
   IS(nacre_options_set_commit_form(options, NULL), NACRE_INVALID_ARGUMENT);
+  IS(nacre_options_add_class(options, 304, 0), NACRE_OK);
+  IS(nacre_options_add_class(options, 640, 64), NACRE_OK);
+  IS(nacre_options_add_class(options, 40, 0), NACRE_INVALID_ARGUMENT);
+  CHECK(says("40"));
+  IS(nacre_options_add_class(options, 96, 64), NACRE_INVALID_ARGUMENT);
+  CHECK(says("96") && says("64"));
+  IS(nacre_options_add_class(options, UINT64_MAX, 0), NACRE_INVALID_ARGUMENT);
+  IS(nacre_options_add_class(options, 304, UINT64_MAX), NACRE_INVALID_ARGUMENT);
+  IS(nacre_options_add_class(NULL, 304, 0), NACRE_BAD_HANDLE);
   dead = options;
   nacre_options_delete(options);
   nacre_options_delete(dead); /* twice */
@@ -585,6 +630,75 @@ static void check_reentry(struct reentry *r, const char *from) {
   r->calls = 0;
 }
 
+static void test_classes(void) {
+  nacre_options *options = NULL;
+  nacre_db *db = NULL;
+  struct classes seen;
+  nacre_size_count histogram[2] = {{384, 1000}, {16, 3}};
+  nacre_suggestion last = {0, 0, 0, 0};
+  nacre_suggestion_totals totals;
+  char value[304 - 12 - 3];
+  IS(nacre_options_new(&options), NACRE_OK);
+  IS(nacre_options_set_create_if_missing(options, 1), NACRE_OK);
+  IS(nacre_options_set_medium(options, "memory"), NACRE_OK);
+  IS(nacre_options_set_size(options, 16u << 20), NACRE_OK);
+  IS(nacre_options_add_class(options, nacre_class_unit_of_record(3, sizeof value), 0), NACRE_OK);
+  IS(nacre_open(NULL, options, &db), NACRE_OK);
+  CHECK(nacre_class_unit_of_record(3, sizeof value) == 304);
+  CHECK(nacre_class_unit_of_record(0, 0) == 32);
+  CHECK(nacre_record_bytes(3, sizeof value) == 304 && nacre_record_bytes(255, 1) == 268);
+  CHECK(nacre_record_bytes(256, 1) == 273 && nacre_record_bytes(1, UINT64_C(1) << 32) == (UINT64_C(1) << 32) + 17);
+  CHECK(nacre_record_bytes(UINT64_MAX, 5) >= UINT64_MAX - 16);
+  CHECK(class_of(db, 304).align == 16 && class_of(db, 304).retired == 0 && class_of(db, 304).slabs == 0);
+  memset(value, 'v', sizeof value);
+  IS(nacre_put(default_of(db), "key", 3, value, sizeof value), NACRE_OK);
+  CHECK(class_of(db, 304).live_units == 1 && class_of(db, 304).slabs == 1);
+  CHECK(class_of(db, 304).fragmentation_permille > 900);
+  IS(nacre_class_add(db, 304, 0), NACRE_EXISTS);
+  CHECK(says("304"));
+  IS(nacre_class_add(db, 40, 0), NACRE_INVALID_ARGUMENT);
+  IS(nacre_class_add(db, 9u << 20, 0), NACRE_INVALID_ARGUMENT);
+  CHECK(says("9437184") && says("8388608"));
+  IS(nacre_class_add(db, UINT64_MAX, 0), NACRE_INVALID_ARGUMENT);
+  IS(nacre_class_add(db, 448, 64), NACRE_OK);
+  CHECK(class_of(db, 448).align == 64);
+  IS(nacre_class_retire(db, 304), NACRE_OK);
+  CHECK(class_of(db, 304).retired == 1 && class_of(db, 304).live_units == 1);
+  CHECK(count_of(default_of(db)) == 1);
+  IS(nacre_class_retire(db, 304), NACRE_NOT_FOUND);
+  CHECK(says("304") && says("retired"));
+  IS(nacre_class_retire(db, 1000), NACRE_NOT_FOUND);
+  CHECK(says("1000"));
+  IS(nacre_class_retire(db, UINT64_MAX), NACRE_INVALID_ARGUMENT);
+  IS(nacre_class_add(db, 304, 0), NACRE_OK);
+  CHECK(class_of(db, 304).retired == 0 && class_of(db, 304).live_units == 1);
+  memset(&seen, 0, sizeof seen);
+  seen.stop_after = 2;
+  IS(nacre_class_list(db, see_class, &seen), NACRE_STOPPED);
+  CHECK(seen.calls == 2);
+  IS(nacre_class_list(db, NULL, NULL), NACRE_INVALID_ARGUMENT);
+
+  histogram[0].record_bytes = 900;
+  IS(nacre_class_suggest(db, histogram, 2, 4, see_suggestion, &last, &totals), NACRE_OK);
+  CHECK(last.unit_bytes == 912 && last.records == 1000 && last.waste_after_bytes < last.waste_before_bytes);
+  CHECK(totals.records == 1003 && totals.record_bytes == 900 * 1000 + 3 * 16 && totals.too_large == 0);
+  CHECK(totals.waste_before_bytes - totals.waste_after_bytes == last.waste_before_bytes - last.waste_after_bytes);
+  histogram[0].count = 7;
+  IS(nacre_class_suggest(db, histogram, 1, 4, see_suggestion, &last, NULL), NACRE_STOPPED);
+  IS(nacre_class_suggest(db, NULL, 0, 4, see_suggestion, &last, NULL), NACRE_OK);
+  IS(nacre_class_suggest(db, NULL, 1, 4, see_suggestion, &last, NULL), NACRE_INVALID_ARGUMENT);
+  IS(nacre_class_suggest(db, histogram, 1, 65, see_suggestion, &last, NULL), NACRE_INVALID_ARGUMENT);
+  IS(nacre_class_suggest(db, histogram, 1, 4, NULL, NULL, NULL), NACRE_INVALID_ARGUMENT);
+  histogram[0].count = UINT64_MAX;
+  IS(nacre_class_suggest(db, histogram, 1, 4, see_suggestion, &last, NULL), NACRE_LIMIT);
+  nacre_options_delete(options);
+  IS(nacre_close(db), NACRE_OK);
+  IS(nacre_class_add(db, 304, 0), NACRE_BAD_HANDLE);
+  IS(nacre_class_retire(db, 304), NACRE_BAD_HANDLE);
+  IS(nacre_class_list(db, see_class, &seen), NACRE_BAD_HANDLE);
+  IS(nacre_class_suggest(db, NULL, 0, 4, see_suggestion, &last, NULL), NACRE_BAD_HANDLE);
+}
+
 static void test_reentry(const char *engine) {
   struct reentry r;
   nacre_table *victim = NULL;
@@ -731,6 +845,7 @@ int main(void) {
   test_bad_handles();
   test_handle_reuse();
   test_many_handles();
+  test_classes();
   for (i = 0; i < sizeof engines / sizeof engines[0]; ++i) {
     printf("# engine %s\n", engines[i]);
     test_tables(engines[i]);

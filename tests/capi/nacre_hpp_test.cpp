@@ -304,6 +304,37 @@ TEST_CASE("tables, figures and counters", "[capi][hpp]") {
   CHECK(db.thread_counters().has_value());
 }
 
+TEST_CASE("allocation classes: given at creation, listed, added, retired, suggested", "[capi][hpp]") {
+  nacre::Options options{.create_if_missing = true, .size = 16u << 20, .medium = "memory"};
+  options.classes = {nacre::ClassSpec::for_record(8, 280), {.unit_bytes = 640, .align = 64}};
+  CHECK(options.classes[0].unit_bytes == 304);
+  const auto db = Db::open("", options).value();
+  const auto find = [&](uint64_t unit_bytes) {
+    nacre::ClassInfo found{};
+    for (const nacre::ClassInfo& info : db.classes().value())
+      if (info.unit_bytes == unit_bytes) found = info;
+    return found;
+  };
+  CHECK(find(304).align == 16);
+  REQUIRE(db.default_table().value().put("12345678", std::string(280, 'v')).ok());
+  CHECK(find(304).live_units == 1);
+  CHECK(db.retire_class(304).ok());
+  CHECK(find(304).retired == 1);
+  const Status again = db.retire_class(304);
+  CHECK(again == Code::not_found);
+  CHECK(again.message().find("304") != std::string::npos);
+  CHECK(db.add_class({.unit_bytes = 304}).ok());
+  CHECK(db.add_class({.unit_bytes = 304}) == Code::exists);
+  CHECK(db.add_class({.unit_bytes = 41}) == Code::invalid_argument);
+  const auto advice = db.suggest_classes({{900, 1000}, {304, 1000}}).value();
+  REQUIRE(advice.classes.size() == 1);
+  CHECK(advice.classes[0].unit_bytes == 912);
+  CHECK(advice.totals.records == 2000);
+  CHECK(db.suggest_classes({}, 65).code() == Code::invalid_argument);
+  options.classes = {{.unit_bytes = 30}};
+  CHECK(Db::open("", options).code() == Code::invalid_argument);
+}
+
 TEST_CASE("four threads close one pool while others call: one succeeds, none crashes",
           "[capi][hpp][concurrency]") {
   const Engine engine = each_engine();

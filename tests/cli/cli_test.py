@@ -78,7 +78,8 @@ class Pool:
         return path
 
     def __call__(self, command, *arguments, **options):
-        return nacre(command, self.path, *arguments, **options)
+        """`command` may be two words: "class list"."""
+        return nacre(*command.split(), self.path, *arguments, **options)
 
     def pairs(self, *options):
         return {bytes.fromhex(k.decode()): bytes.fromhex(v.decode())
@@ -113,7 +114,7 @@ def version_and_help_name_the_command_and_every_exit_code():
     assert nacre("--version").out == nacre("version").out
     assert nacre("version", "--json").json()["version"] in nacre("version").out.decode()
     text = nacre("--help").out.decode()
-    for name in "create put get del exists count scan load dump info stats check version".split():
+    for name in "create put get del exists count scan load dump info stats check class version".split():
         assert f"  {name} " in text
         assert f"Usage: nacre {name}" in nacre(name, "--help").out.decode()
     for code in range(7):
@@ -633,6 +634,144 @@ def a_full_pool_exits_3_and_stays_sound():
         pool("check")
 
 
+# ---- allocation classes ----
+
+def classes_of(pool, *options):
+    return {c["unit_bytes"]: c for c in pool("class list", "--json", *options).json()["classes"]}
+
+
+@test
+def every_class_command_has_its_help():
+    for name in ("list", "add", "retire", "suggest"):
+        assert f"Usage: nacre class {name} " in nacre("class", name, "--help").out.decode()
+    nacre("class", code=USAGE)
+    nacre("class", "lend", code=USAGE)
+    nacre("class", "list", code=USAGE)
+
+
+@test
+def classes_are_made_with_the_pool_added_retired_and_there_at_the_next_open():
+    with Pool(None) as pool:
+        made = pool("create", "--size", "4MiB", "--class", "400", "--class", "640:64", "--record", "16:270",
+                    "--json").json()
+        assert made["classes"] == [400, 640, 304], made
+        assert classes_of(pool)[640]["align"] == 64 and 304 in classes_of(pool)
+        assert b"added" in pool("class add", "1008", "--record", "8:1100").out
+        assert pool("class add", "2000", "--json").json()["added"] == [2000]
+        put_all(pool, {b"%016d" % i: b"v" * 270 for i in range(10)})
+        assert pool("class retire", "304", "--json").json()["retired"] == [304]
+        seen = classes_of(pool)
+        assert seen[304]["state"] == "retired" and seen[304]["live_units"] == 10
+        assert seen[1008]["state"] == seen[1120]["state"] == seen[2000]["state"] == "live"
+        assert set(classes_of(pool, "--used")) < set(seen) and 304 in classes_of(pool, "--used")
+        for c in seen.values():
+            assert c["live_bytes"] + c["free_bytes"] + c["tail_bytes"] == c["slab_bytes"], c
+        assert len(pool.pairs()) == 10, "what a retired class holds stays readable"
+        pool("put", "%016d" % 3, "w" * 270)
+        assert classes_of(pool)[304]["live_units"] == 9
+        assert classes_of(pool)[320]["live_units"] == 2, "the next size up, which a directory node has too"
+        pool("class add", "304")
+        assert classes_of(pool)[304]["state"] == "live"
+        text = pool("class list").out.decode()
+        assert "1008" in text and "live" in text
+        info = pool("info").out.decode()
+        assert "class.304 " in info and "fragmentation_permille" in info
+        pool("check")
+
+
+@test
+def wrong_classes_name_the_numbers_and_change_nothing():
+    with Pool("4MiB") as pool:
+        before = classes_of(pool)
+        for arguments, says in ((["40"], "40"), (["30"], "32"), (["2097168"], "2097152"), (["96:64"], "64"),
+                                (["x"], "x"), (["1:2:3"], "1:2:3"), (["--record", "16"], "KEY:VALUE"), ([], "--record")):
+            pool("class add", *arguments, code=USAGE, says=says)
+        pool("class add", "64", code=IO, says="64")
+        pool("class retire", "1000", code=IO, says="1000")
+        pool("class retire", "64")
+        pool("class retire", "64", code=IO, says="retired already")
+        pool("class add", "64")
+        assert classes_of(pool) == before
+        with Pool(None) as other:
+            other("create", "--size", "4MiB", "--class", "41", code=USAGE, says="41")
+            other("create", "--size", "4MiB", "--class", "2097168", code=USAGE, says="2097152")
+            assert not os.path.exists(other.path)
+        for command in ("list", "suggest"):
+            nacre("class", command, pool.file("absent"), code=IO)
+        for command in (("class add", "304"), ("class retire", "64")):
+            os.chmod(pool.path, 0o444)
+            if os.geteuid() != 0:
+                pool(*command, code=IO)
+        os.chmod(pool.path, 0o644)
+
+
+@test
+def the_last_class_for_segments_is_not_retired():
+    with Pool("1MiB") as pool:
+        units = sorted(classes_of(pool), reverse=True)
+        refused = [u for u in units if pool("class retire", u, code=(OK, USAGE)).code == USAGE]
+        assert refused, "some class must stay"
+        assert "segment" in pool("class retire", refused[0], code=USAGE).err
+        put_all(pool, {b"k%d" % i: b"v" for i in range(100)})
+        pool("check")
+
+
+@test
+def suggest_finds_the_size_of_the_records_and_its_command_works():
+    with Pool("8MiB") as pool:
+        put_all(pool, {b"%08d" % i: b"v" * 272 for i in range(300)})
+        before = read(pool.path)
+        advice = pool("class suggest", "--json").json()
+        assert read(pool.path) == before, "suggest only reads"
+        assert advice["records"] == 300 and advice["record_bytes"] == 300 * 292
+        assert [c["unit_bytes"] for c in advice["classes"]] == [304]
+        assert advice["waste_after_bytes"] < advice["waste_before_bytes"] == 300 * (322 - 292)  # 65536 / 204
+        text = pool("class suggest", "--plot").out.decode()
+        assert "300 records" in text and "####" in text and advice["command"] in text
+        assert "####" not in pool("class suggest").out.decode(), "no plot where there is no terminal"
+        subprocess.run(advice["command"].replace("nacre", NACRE, 1), shell=True, check=True, stdout=subprocess.DEVNULL)
+        assert 304 in classes_of(pool)
+        assert pool("class suggest", "--json").json()["classes"] == []
+        assert "no further class" in pool("class suggest").out.decode()
+        assert len(pool("class suggest", "--max", "1", "--json").json()["classes"]) == 0
+        pool("class suggest", "--max", "65", code=USAGE)
+
+
+@test
+def suggest_draws_a_plot_on_a_terminal():
+    try:
+        ours, theirs = os.openpty()
+    except OSError:
+        return  # this machine lends no terminal, as a bare chroot without /dev/pts
+    process = subprocess.Popen([NACRE, "class", "suggest", "--histogram", "-"], stdin=subprocess.PIPE, stdout=theirs)
+    os.close(theirs)
+    process.communicate(b"270 10\n900 5\n", timeout=30)
+    said = os.read(ours, 10000)
+    os.close(ours)
+    assert process.returncode == OK and b"####" in said and b"272" in said, said
+
+
+@test
+def suggest_takes_a_histogram_with_and_without_a_pool():
+    with Pool("4MiB") as pool:
+        file = pool.file("sizes", b"# bytes count\n\n270 1000000\n1500\t20000 # odd\n270 1\r\n0 5\n")
+        advice = nacre("class", "suggest", "--histogram", file, "--json").json()
+        assert advice["records"] == 1020006 and "pool" not in advice
+        assert [c["unit_bytes"] for c in advice["classes"]] == [272, 1504]
+        assert advice["classes"][0]["records"] == 1000001
+        assert "class add POOL 272 1504" in nacre("class", "suggest", "--histogram", "-", stdin=read(file)).out.decode()
+        pool("class add", "272")
+        rest = pool("class suggest", "--histogram", file, "--json").json()["classes"]
+        assert [c["unit_bytes"] for c in rest] == [1504]
+        large = nacre("class", "suggest", "--histogram", "-", "--json", stdin=b"10000000 3\n").json()
+        assert large["too_large"] == 3 and large["records"] == 0
+        for line in (b"x 1", b"1", b"1 x", b"1 2 3", b"-1 2", b"1 99999999999999999999", b"1 -2"):
+            nacre("class", "suggest", "--histogram", "-", stdin=b"16 1\n" + line + b"\n", code=USAGE, says=":2:")
+        nacre("class", "suggest", "--histogram", "-", stdin=b"100 18446744073709551615\n", code=IO, says="histogram")
+        nacre("class", "suggest", code=USAGE, says="POOL")
+        nacre("class", "suggest", "--histogram", pool.file("none"), code=IO)
+
+
 # ---- endings ----
 
 @test
@@ -705,7 +844,7 @@ def read_commands_never_write_to_the_file():
         put_all(pool, odd_pairs())
         before = read(pool.path)
         for command in (["get", "#"], ["get", "absent"], ["exists", "#"], ["count"], ["scan"], ["dump"], ["info"],
-                        ["stats"], ["check"]):
+                        ["stats"], ["check"], ["class list"], ["class suggest"]):
             pool(*command, code=NEGATIVE if "absent" in command else OK)
             assert read(pool.path) == before, command
         os.chmod(pool.path, 0o444)

@@ -334,7 +334,7 @@ class Pool:
         if crc32c(crc_u64(self.salt, off), self.image[off + 4:end]) != first & 0xFFFFFFFF:
             raise Damaged(f"record at offset {off} fails its checksum")
         key = self.image[key_at:key_at + key_bytes]
-        return flags & 7, table, bytes(key), bytes(self.image[key_at + key_bytes:end])
+        return flags & 7, table, bytes(key), bytes(self.image[key_at + key_bytes:end]), end - off
 
     def tables(self, reached):
         """(state, id, name, root entry) of every catalogue line in use."""
@@ -350,10 +350,10 @@ class Pool:
                     continue
                 name = None
                 if name_off:
-                    kind, _, name, rest = self.record(name_off)
+                    kind, _, name, rest, size = self.record(name_off)
                     if kind != 1 or rest:
                         raise Damaged(f"record at offset {name_off} is no table name")
-                    self.reach(reached, name_off, 16 + len(name))
+                    self.reach(reached, name_off, size)
                 yield head & 0xFF, head >> 32 & 0xFFFF, name, root
             node = header[1]
 
@@ -402,10 +402,10 @@ class Pool:
                 record_off = (slot & OFF_MASK) * 16
                 if record_off == 0:
                     continue
-                kind, owner, key, value = self.record(record_off)
+                kind, owner, key, value, size = self.record(record_off)
                 if kind != 0 or owner != table:
                     raise Damaged(f"record at offset {record_off} is not of table {table}")
-                self.reach(reached, record_off, 16 + len(key) + len(value))
+                self.reach(reached, record_off, size)
                 yield key, value
 
 

@@ -145,6 +145,19 @@ def pools_that_grew_and_shrank(folder):
 
 
 @test
+def classes_that_were_added_retired_and_revived(folder):
+    pool = folder / "pool"
+    nacre("create", pool, "--size", "8MiB", "--class", "304", "--class", "1008")
+    load(pool, {b"a%07d" % i: b"v" * 280 for i in range(1000)})
+    for arguments in (["retire", pool, "304"], ["add", pool, "272"], ["retire", pool, "128"], ["add", pool, "128"]):
+        nacre("class", *arguments)
+    load(pool, {b"b%07d" % i: b"w" * (90 + i % 200) for i in range(1000)})
+    load(pool, {b"a%07d" % i: b"w" * 280 for i in range(0, 1000, 2)})
+    assert must_agree(pool) == 2000
+    assert reader("--check", pool).startswith(b"keys 2000, ")
+
+
+@test
 def a_pool_whose_writer_was_killed_is_recovered_without_being_changed(folder):
     pool, acks = folder / "pool", folder / "acks"
     nacre("create", pool, "--size", "8MiB")

@@ -41,6 +41,11 @@ std::string value_text(uint64_t bytes, uint64_t seed) {
 
 using Content = std::map<std::string, std::map<std::string, std::string>>;
 
+// The classes that operations may change are part of the content, as a table of this name: unit -> "live" or
+// "retired"; an absent one is not listed.
+const std::string kClassesTable = "(classes)";
+constexpr uint32_t kClassUnits[] = {32, 176, 304, 1280};  // of which 32 and 176 are there in every pool
+
 uint64_t fold(const Content& content) {
   uint64_t hash = 1;
   const auto add = [&](std::string_view s) {
@@ -72,11 +77,15 @@ std::string table_name(uint64_t table) {
 
 class DbModel final : public Model {
  public:
-  DbModel() { content_[table_name(0)]; }
+  DbModel() {
+    content_[table_name(0)];
+    content_[kClassesTable] = {{"176", "live"}, {"32", "live"}};
+  }
   std::unique_ptr<Model> clone() const override { return std::make_unique<DbModel>(*this); }
 
   Code apply(std::string_view op) override {
     const std::string_view v = verb(op);
+    if (v == "addclass" || v == "noclass") return change_class(v == "addclass", std::to_string(numbers(op)[0]));
     if (v != "put" && v != "del" && v != "clear" && v != "create" && v != "drop") return Code::ok;
     const std::vector<uint64_t> n = numbers(op);
     const std::string name = table_name(n[0]);
@@ -93,6 +102,16 @@ class DbModel final : public Model {
   std::string text() const override { return describe(content_); }
 
  private:
+  Code change_class(bool live, const std::string& unit) {
+    auto& classes = content_[kClassesTable];
+    const auto it = classes.find(unit);
+    const bool lives = it != classes.end() && it->second == "live";
+    if (lives == live) return live ? Code::exists : Code::not_found;
+    if (!live && it == classes.end()) return Code::not_found;
+    classes[unit] = live ? "live" : "retired";
+    return Code::ok;
+  }
+
   Content content_;
 };
 
@@ -109,6 +128,8 @@ class DbStore final : public Store {
     if (v == "reclaim") return db_->pool().reclaim(), Code::ok;
     if (v == "shrink") return db_->shrink();
     const std::vector<uint64_t> n = numbers(op);
+    if (v == "addclass") return db_->add_class({static_cast<uint32_t>(n[0])});
+    if (v == "noclass") return db_->retire_class(static_cast<uint32_t>(n[0]));
     if (v == "drop") return db_->drop_table(table_name(n[0]));
     auto table = db_->table(table_name(n[0]), v == "create" ? std::optional(EngineKind::hash) : std::nullopt);
     if (!table) return table.status();
@@ -170,6 +191,15 @@ class DbStore final : public Store {
       const auto count = (*table)->count();
       if (!count || *count != pairs.size()) return "count does not agree with the scan";
     }
+    return dump_classes((*content)[kClassesTable]);
+  }
+
+  std::string dump_classes(std::map<std::string, std::string>& states) {
+    const auto classes = db_->classes();
+    if (!classes) return classes.status().message();
+    for (const engine::ClassInfo& c : *classes)
+      for (const uint32_t unit : kClassUnits)
+        if (c.unit_bytes == unit) states[std::to_string(unit)] = c.retired ? "retired" : "live";
     return {};
   }
 
@@ -304,6 +334,31 @@ std::vector<Directed> directed() {
        ",chunk=1024"},
       {"kill with extents", fill(0, 3) + "|;put:0:1:3000:1;!kill;put:0:1:5000:2;!crash:5;put:0:1:8:3;!kill;del:0:1",
        ",chunk=1024"},
+      {"a class comes, is filled, goes, comes back",
+       fill(0, 3) + "|;addclass:304;put:0:1:280:1;put:0:2:280:2;noclass:304;put:0:3:280:3;del:0:1;addclass:304;"
+                    "put:0:4:280:4"},
+      {"the class of the records is retired, and what it frees is used by others",
+       fill(0, 8) + "|;noclass:32;put:0:1:8:11;epoch;epoch;put:0:1:8:12;!kill;put:0:2:8:13;addclass:32;put:0:2:8:14"},
+      {"a class of a retired class's slab in a full pool",
+       "addclass:304;put:0:1:280:1;|;noclass:304;del:0:1;epoch;epoch;put:0:2:3900:2;put:0:3:3900:3;put:0:4:3900:4;"
+       "put:0:5:3900:5;put:0:6:3900:6;put:0:7:3900:7;put:0:8:3900:8;put:0:9:3900:9;addclass:304"},
+      {"classes change in turns with two lanes",
+       fill(0, 4) + "|;lane:1;addclass:304;lane:0;noclass:304;lane:1;noclass:176;lane:0;addclass:176;put:0:1:140:1"},
+      {"a class changes while the ring turns",
+       fill(0, 4) + "|;addclass:304;" + fill(0, 4) + "noclass:304;" + fill(0, 4) + "noclass:32;" + fill(0, 4) +
+           "addclass:304;addclass:32;" + fill(0, 4),
+       ",cells=16"},
+      {"a class of slabs of several chunks comes and goes, and its chunks become extents",
+       fill(0, 3) + "|;addclass:1280;put:0:1:1260:1;put:0:2:1260:2;noclass:1280;put:0:3:1260:3;del:0:1;del:0:2;epoch;"
+                    "epoch;put:0:4:9000:4;addclass:1280;put:0:5:1260:5",
+       ",chunk=1024"},
+      {"a class is retired and revived around a kill, with extents beside it",
+       "addclass:1280;put:0:1:1260:1;|;noclass:1280;put:0:2:3000:2;!kill;del:0:1;addclass:1280;!crash:5;put:0:3:1260:3",
+       ",chunk=1024"},
+      {"growth while classes come and go, then shrink",
+       large(1, 8) + "|;addclass:304;put:0:9:280:1;put:0:10:3900:2;noclass:304;put:0:11:280:3;put:0:12:3900:4;del:0:9;"
+                     "del:0:12;shrink;addclass:304;put:0:13:280:5",
+       ",max=131072"},
       {"kill, recover, go on, crash", fill(0, 16) +
                                           "|;put:0:16:8:1;!kill;put:0:17:8:2;put:0:18:8:3;!kill;put:0:19:8:4;"
                                           "!crash:3;put:0:20:8:5;put:0:21:8:6"},
@@ -316,8 +371,17 @@ std::string random_op(Random& random) {
   const std::string table = std::to_string(random.below(8) == 0 ? 1 : 0);
   const std::string key = std::to_string(random.below(60));
   const std::string seed = std::to_string(random.below(1000));
-  static const char* const sizes[] = {"0", "8", "8", "8", "30", "100", "400"};
-  switch (random.below(40)) {
+  static const char* const sizes[] = {"0", "8", "8", "8", "30", "100", "400", "1260", "5000"};
+  static const char* const units[] = {"32", "176", "304", "1280"};
+  switch (random.below(45)) {
+    case 44:
+      return "shrink";
+    case 40:
+    case 41:
+      return std::string("addclass:") + units[random.below(4)];
+    case 42:
+    case 43:
+      return std::string("noclass:") + units[random.below(4)];
     case 0:
       return "clear:" + table;
     case 1:
@@ -344,7 +408,7 @@ std::string random_op(Random& random) {
     case 14:
       return "del:" + table + ":" + key;
     default:
-      return "put:" + table + ":" + key + ":" + sizes[random.below(7)] + ":" + seed;
+      return "put:" + table + ":" + key + ":" + sizes[random.below(9)] + ":" + seed;
   }
 }
 
@@ -354,7 +418,8 @@ const std::vector<std::string>& alphabet() {
   static const std::vector<std::string> ops = {"put:0:40:8:1", "put:0:43:8:5", "put:0:1:8:2", "put:0:2:200:3",
                                                "del:0:3",      "clear:0",      "create:1",    "put:1:1:8:4",
                                                "drop:1",       "epoch",        "retire",      "lane:1",
-                                               "!reopen",      "!kill",        "!crash:11"};
+                                               "!reopen",      "!kill",        "!crash:11",   "addclass:304",
+                                               "noclass:32",   "put:0:5:5000:6", "shrink"};
   return ops;
 }
 
@@ -377,7 +442,8 @@ std::vector<Workload> db_workloads() {
       }
     for (uint64_t seed = 1; seed <= 12; ++seed) {
       Random random{seed};
-      Workload workload{tag + "random " + std::to_string(seed), "db", form, {}, false};
+      const std::string more = seed % 3 == 1 ? ",max=131072" : seed % 3 == 2 ? ",chunk=1024" : "";
+      Workload workload{tag + "random " + std::to_string(seed), "db", form + more, {}, false};
       for (int i = 0; i < 80; ++i) workload.ops.push_back(random_op(random));
       all.push_back(std::move(workload));
     }

@@ -156,6 +156,21 @@ TEST_CASE("every failed allocation in making and dropping a table") {
                    }});
 }
 
+TEST_CASE("every failed allocation in adding, retiring, listing and suggesting a class") {
+  (void)sweep_all({"add", 3, [](Db& db) { return db.add_class({304}); }});
+  (void)sweep_all({"add, fill, retire, revive", 3, [](Db& db) {
+                     NACRE_TRY(db.add_class({304}));
+                     NACRE_TRY(db.default_table()->put("new", std::string(280, 'x')));
+                     NACRE_TRY(db.retire_class(304));
+                     return db.add_class({304});
+                   }});
+  (void)sweep_all({"list", 3, [](Db& db) { return db.classes().status(); }});
+  (void)sweep_all({"suggest", 3, [](Db& db) {
+                     const std::vector<alloc::SizeCount> sizes{{300, 5}, {900, 7}};
+                     return db.suggest_classes(sizes, 4).status();
+                   }});
+}
+
 TEST_CASE("a failed allocation while a slab was made lost its chunk until the next open") {
   const alloc::Geometry g = shrunk_geometry();
   const auto db = make_db(make_image(256 * 1024), {.geometry = &g});

@@ -12,6 +12,12 @@ namespace nacre::test {
 struct DbModel {
   std::map<std::string, std::string> tables[2];  // the default table and "other"
   bool other_exists = false;
+  std::map<uint32_t, bool> changed_classes;  // unit -> lives; all others are as they were made
+
+  bool class_lives(uint32_t unit) const {
+    const auto it = changed_classes.find(unit);
+    return it != changed_classes.end() ? it->second : unit <= 256;  // up to there every step of 16 is a class
+  }
 };
 
 class DbUnderTest {

@@ -127,11 +127,27 @@ struct Reopen : Command {
   void show(std::ostream& os) const override { os << (kill ? "kill" : "reopen"); }
 };
 
+/// Retires a class that lives, adds one that does not.
+struct ChangeClass : Command {
+  uint32_t unit = *rc::gen::element<uint32_t>(32, 48, 64, 96, 128, 304, 400, 1008);
+  void apply(DbModel& m) const override { m.changed_classes[unit] = !m.class_lives(unit); }
+  void run(const DbModel& m, DbUnderTest& sut) const override {
+    const Status s = m.class_lives(unit) ? sut.db().retire_class(unit) : sut.db().add_class({unit});
+    expect(s.ok(), std::string("class change: ") + last_message());
+  }
+  void show(std::ostream& os) const override { os << "change class " << unit; }
+};
+
 struct Verify : Command {
   void apply(DbModel&) const override {}
   void run(const DbModel& m, DbUnderTest& sut) const override {
     compare(sut, 0, m.tables[0]);
     if (m.other_exists) compare(sut, 1, m.tables[1]);
+    const auto classes = sut.db().classes();
+    expect(classes.has_value(), "classes");
+    for (const ClassInfo& c : *classes)
+      expect(!m.changed_classes.contains(c.unit_bytes) || m.class_lives(c.unit_bytes) != c.retired,
+             "state of class " + std::to_string(c.unit_bytes));
     const std::string problem =
         unsound(sut.db(), static_cast<int64_t>(m.tables[0].size() + m.tables[1].size()));
     expect(problem.empty(), problem);
@@ -161,7 +177,7 @@ void run_property(const alloc::Geometry* geometry, uint64_t pool_bytes) {
   DbUnderTest sut(geometry, pool_bytes, pool_bytes, one_fence);
   rc::state::check(model, sut,
                    rc::state::gen::execOneOfWithArgs<Put, Put, Put, Remove, Remove, PutMany, Reopen, Verify,
-                                                     Clear, Drop>());
+                                                     Clear, Drop, ChangeClass>());
   const Verify last;
   (void)last;
   const std::string problem = unsound(sut.db());

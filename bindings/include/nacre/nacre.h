@@ -27,7 +27,7 @@ extern "C" {
 typedef enum nacre_status {
   NACRE_OK = 0,
   NACRE_NOT_FOUND = 1,        /* an answer: the key, table or file is not there */
-  NACRE_EXISTS = 2,           /* the pool is there already */
+  NACRE_EXISTS = 2,           /* the pool, or the allocation class, is there already */
   NACRE_STOPPED = 3,          /* the callback returned non-zero */
   NACRE_INVALID_ARGUMENT = 4, /* the call is wrong; nothing was changed */
   NACRE_BAD_HANDLE = 5,       /* null, closed, foreign or twice-closed handle */
@@ -89,6 +89,12 @@ NACRE_API int nacre_options_set_engine(nacre_options *options, const char *name)
 /* "strict" (default: two fences a put) or "one_fence". Decides how this handle commits, not the format. */
 NACRE_API int nacre_options_set_commit_form(nacre_options *options, const char *name);
 
+/* Adds an allocation class of `unit_bytes` to a pool to be made, beside the default ones; may be called for each of
+ * several. `align` as in nacre_class_add. NACRE_INVALID_ARGUMENT names what is wrong with the numbers; a unit larger
+ * than 32 of the pool's chunks (of 256 KiB, or 64 KiB in pools below 16 MiB) is refused by nacre_open. A size that the
+ * pool has by default is no error. Ignored for an existing pool. */
+NACRE_API int nacre_options_add_class(nacre_options *options, uint64_t unit_bytes, uint64_t align);
+
 /* ---- pools ---- */
 
 /* Opens or makes the pool at `path` (UTF-8 or any bytes, NUL-terminated; ignored for the medium memory, may
@@ -119,6 +125,80 @@ NACRE_API int nacre_check(nacre_db *db, nacre_figure_fn *fn, void *arg);
 NACRE_API int nacre_shrink(nacre_db *db);
 /* Fences, flushed lines and flushed bytes of the calling thread on this pool since open. Any out may be null. */
 NACRE_API int nacre_thread_counters(nacre_db *db, uint64_t *fences, uint64_t *lines, uint64_t *bytes);
+
+/* ---- allocation classes: the unit sizes that a pool hands out ----
+ *
+ * A record takes nacre_record_bytes, in one unit of the smallest live class that holds it. The rest of the unit is
+ * wasted. Where many records have the same size, a class of exactly that size wastes next to nothing. A record that no
+ * class holds, or for which whole chunks are no longer than the unit, lies in chunks of its own, an extent. A class is
+ * known by its unit size; sizes are in bytes. */
+
+/* What a record of this key and value takes: 12 + key + value, or 16 + key + value if the key is longer than 255 bytes
+ * or the value has 4 GiB or more. Never fails; stays near 2^64 where the sum would be more. */
+NACRE_API uint64_t nacre_record_bytes(uint64_t key_bytes, uint64_t value_bytes);
+
+/* The unit of an exact class for records of this key and value: nacre_record_bytes, rounded up to a multiple of 16, at
+ * least 32. Never fails. */
+NACRE_API uint64_t nacre_class_unit_of_record(uint64_t key_bytes, uint64_t value_bytes);
+
+/* One class, and what it is filled with. */
+typedef struct nacre_class_info {
+  uint64_t id;         /* its place in the pool's table */
+  uint64_t retired;    /* 1: hands out no unit any more; else 0 */
+  uint64_t unit_bytes;
+  uint64_t align;
+  uint64_t slabs;      /* runs of units; each is of one class */
+  uint64_t slab_bytes; /* of all slabs together = live + free + tail */
+  uint64_t units;
+  uint64_t live_units;
+  uint64_t live_bytes; /* live_units x unit_bytes */
+  uint64_t free_bytes; /* of units that hold nothing */
+  uint64_t tail_bytes; /* behind the last unit of each slab, too short for one */
+  uint64_t fragmentation_permille; /* free bytes in a thousand bytes of slabs */
+} nacre_class_info;
+/* `info_bytes` is sizeof(nacre_class_info) in the library: a later one may add members at the end. */
+typedef int nacre_class_fn(const nacre_class_info *info, size_t info_bytes, void *arg);
+/* Calls fn for each class, ascending by unit size; non-zero stops (NACRE_STOPPED). Holds writers back while it reads
+ * the bitmaps of the pool. NACRE_CORRUPTION. */
+NACRE_API int nacre_class_list(nacre_db *db, nacre_class_fn *fn, void *arg);
+
+/* Adds a class, or revives the retired one of this size. Durable at return, after a crash there or not there; every
+ * later put may use it. Records that are stored already stay where they are. `unit_bytes` is 32 to 32 chunks and a
+ * multiple of `align`, which is 0 (that is 16) or a power of two from 16 to 4096. NACRE_INVALID_ARGUMENT, _EXISTS,
+ * _LIMIT (the table of 448 classes is full), _READ_ONLY, _CORRUPTION, _IO_ERROR. */
+NACRE_API int nacre_class_add(nacre_db *db, uint64_t unit_bytes, uint64_t align);
+/* Retires the class of this unit. At return, durably, no unit is handed out from it, in any thread; records in its
+ * units stay readable and can be removed, and memory of it that is all free goes to other classes. Waits for puts that
+ * run in other threads. NACRE_NOT_FOUND (no such class, or retired already; with a text), NACRE_INVALID_ARGUMENT (it
+ * is the last that can hold what the index itself needs), _READ_ONLY, _CORRUPTION, _IO_ERROR. */
+NACRE_API int nacre_class_retire(nacre_db *db, uint64_t unit_bytes);
+
+/* `count` records of `record_bytes` each, see nacre_record_bytes. */
+typedef struct nacre_size_count {
+  uint64_t record_bytes;
+  uint64_t count;
+} nacre_size_count;
+/* A class worth adding; waste is bytes of units, and of slab tails, that its records leave unused. */
+typedef struct nacre_suggestion {
+  uint64_t unit_bytes;
+  uint64_t records; /* that it would hold */
+  uint64_t waste_before_bytes;
+  uint64_t waste_after_bytes;
+} nacre_suggestion;
+typedef struct nacre_suggestion_totals {
+  uint64_t records;      /* of the histogram, those too large for a class left out */
+  uint64_t record_bytes; /* of these */
+  uint64_t too_large;    /* records larger than every class: they lie in extents */
+  uint64_t waste_before_bytes;
+  uint64_t waste_after_bytes;
+} nacre_suggestion_totals;
+typedef int nacre_suggestion_fn(const nacre_suggestion *suggestion, size_t suggestion_bytes, void *arg);
+/* Finds the at most `max_classes` (up to 64) classes whose adding to this pool wastes least for records of these
+ * sizes, by dynamic programming, and calls fn for each, ascending; non-zero stops (NACRE_STOPPED). A class that saves
+ * nothing is not suggested. Reads and changes nothing but the list of classes. `totals` may be null. One row a size;
+ * rows may come in any order, and a size twice. NACRE_INVALID_ARGUMENT, _LIMIT (more than 2^62 bytes). */
+NACRE_API int nacre_class_suggest(nacre_db *db, const nacre_size_count *histogram, size_t rows, uint32_t max_classes,
+                                  nacre_suggestion_fn *fn, void *arg, nacre_suggestion_totals *totals);
 
 /* ---- tables ---- */
 

@@ -236,6 +236,30 @@ class [[nodiscard]] Result {
   Status status_;
 };
 
+/// An allocation class to be made: a unit size in bytes, a multiple of `align`. See nacre_class_add.
+struct ClassSpec {
+  uint64_t unit_bytes = 0;
+  uint64_t align = 0;  ///< 0 is 16
+
+  /// The exact class for records of this key and value: nothing but the rounding up to 16 bytes is wasted.
+  static ClassSpec for_record(uint64_t key_bytes, uint64_t value_bytes) noexcept {
+    return {nacre_class_unit_of_record(key_bytes, value_bytes), 0};
+  }
+};
+
+/// One row of Db::classes: a class and what it is filled with, in bytes; each member as in nacre_class_info.
+using ClassInfo = nacre_class_info;
+/// `count` records of `record_bytes` each, see nacre_record_bytes.
+using SizeCount = nacre_size_count;
+/// A class worth adding, see nacre_suggestion.
+using Suggestion = nacre_suggestion;
+
+/// What Db::suggest_classes found.
+struct ClassAdvice {
+  std::vector<Suggestion> classes;
+  nacre_suggestion_totals totals{};
+};
+
 /// How to open a pool; meant for designated initialisers: `{.create_if_missing = true, .size = 1 << 30}`.
 struct Options {
   bool create_if_missing = false;  ///< make the pool if the file is not there
@@ -248,6 +272,7 @@ struct Options {
   bool grow = true;                ///< false: through this Db the pool keeps its size
   uint64_t max_size = 0;           ///< the pool grows no larger; 0: no bound but the medium's
   uint64_t grow_step = 0;          ///< what one growth adds; 0: an eighth of the pool, 4 to 64 MiB
+  std::vector<ClassSpec> classes{};  ///< of a pool to be made, beside the default ones
 };
 
 /// One figure of Db::stats, info or check: a number, or a text when `is_text`.
@@ -594,6 +619,38 @@ class Db {
     return std::move(call.rows);
   }
 
+  /// The allocation classes and what they are filled with, ascending by unit; retired ones too. Holds writers back
+  /// while it counts. corruption, out_of_memory, bad_handle.
+  Result<std::vector<ClassInfo>> classes() const {
+    Rows<ClassInfo> call;
+    const int status = nacre_class_list(handle_, call.collect, &call);
+    if (call.error != nullptr) return Code::out_of_memory;
+    if (status != NACRE_OK) return Status::from_c(status);
+    return std::move(call.rows);
+  }
+  /// Adds an allocation class, or revives the retired one of its size; durable at return. invalid_argument, exists,
+  /// limit, read_only, corruption, io_error, bad_handle.
+  Status add_class(const ClassSpec& spec) const noexcept {
+    return Status::from_c(nacre_class_add(handle_, spec.unit_bytes, spec.align));
+  }
+  /// Retires the class of this unit: at return, durably, it hands out nothing more; its records stay. not_found,
+  /// invalid_argument (the index itself needs it), read_only, corruption, io_error, bad_handle.
+  Status retire_class(uint64_t unit_bytes) const noexcept {
+    return Status::from_c_with_text(nacre_class_retire(handle_, unit_bytes));
+  }
+  /// The at most `max_classes` classes that would save most for records of these sizes. Changes nothing.
+  /// invalid_argument, limit, out_of_memory, bad_handle.
+  Result<ClassAdvice> suggest_classes(const std::vector<SizeCount>& histogram, uint32_t max_classes = 4) const {
+    Rows<Suggestion> call;
+    ClassAdvice advice;
+    const int status = nacre_class_suggest(handle_, histogram.data(), histogram.size(), max_classes,
+                                           call.collect, &call, &advice.totals);
+    if (call.error != nullptr) return Code::out_of_memory;
+    if (status != NACRE_OK) return Status::from_c(status);
+    advice.classes = std::move(call.rows);
+    return advice;
+  }
+
   /// Counters since open: fences, flushed lines and bytes, commits, puts, gets ...
   Result<std::vector<Figure>> stats() const { return figures(nacre_stats); }
   /// What the pool is: format version, identity, medium, geometry, space by use, tables.
@@ -643,7 +700,25 @@ class Db {
       if (status == NACRE_OK) status = nacre_options_set_grow(handle, from.grow);
       if (status == NACRE_OK) status = nacre_options_set_max_size(handle, from.max_size);
       if (status == NACRE_OK) status = nacre_options_set_grow_step(handle, from.grow_step);
+      for (const ClassSpec& spec : from.classes)
+        if (status == NACRE_OK) status = nacre_options_add_class(handle, spec.unit_bytes, spec.align);
       return status;
+    }
+  };
+
+  /// Collects the rows of a callback with structs. A library of a later version passes longer ones.
+  template <class Row>
+  struct Rows {
+    std::vector<Row> rows;
+    std::exception_ptr error;
+    static int collect(const Row* row, size_t row_bytes, void* arg) noexcept {
+      auto& self = *static_cast<Rows*>(arg);
+      const bool kept = detail::contain(self.error, [&] {
+        Row copy{};
+        std::memcpy(&copy, row, row_bytes < sizeof copy ? row_bytes : sizeof copy);
+        self.rows.push_back(copy);
+      });
+      return kept ? 0 : 1;
     }
   };
 

@@ -14,13 +14,13 @@ using namespace nacre::test;
 
 namespace {
 
-SizeClasses load_defaults(const Geometry& g, std::span<const ClassSpec> extra = {}) {
-  auto words = default_class_words(g, extra);
-  REQUIRE(words.has_value());
-  SizeClasses classes;
-  REQUIRE(classes.load(*words, g).ok());
-  return classes;
-}
+struct DefaultClasses : SizeClasses {
+  explicit DefaultClasses(const Geometry& g, std::span<const ClassSpec> extra = {}) {
+    auto words = default_class_words(g, extra);
+    REQUIRE(words.has_value());
+    REQUIRE(load(*words, g).ok());
+  }
+};
 
 }  // namespace
 
@@ -30,7 +30,7 @@ TEST_CASE(
   for (uint32_t chunk : {2048u, 4096u, 64u * 1024, 256u * 1024, 1024u * 1024}) {
     Geometry g;
     g.chunk_bytes = chunk;
-    const SizeClasses classes = load_defaults(g);
+    const DefaultClasses classes(g);
     std::set<uint32_t> sizes;
     for (uint32_t id = 0; id < classes.count(); ++id) {
       REQUIRE(sizes.insert(classes[id].unit_bytes).second);
@@ -69,7 +69,7 @@ TEST_CASE(
 }
 
 TEST_CASE("the fractions of a chunk leave no slab tail of a whole 16 bytes per unit") {
-  const SizeClasses classes = load_defaults(Geometry{});
+  const DefaultClasses classes(Geometry{});
   for (uint32_t id = 0; id < classes.count(); ++id) {
     if (classes[id].unit_bytes <= 2048 || classes[id].unit_bytes > 256 * 1024) continue;
     REQUIRE(256 * 1024 - classes[id].units_per_slab * classes[id].unit_bytes <
@@ -79,7 +79,7 @@ TEST_CASE("the fractions of a chunk leave no slab tail of a whole 16 bytes per u
 
 TEST_CASE("further classes are merged: exact sizes, the strongest alignment, bad ones refused") {
   const ClassSpec extra[] = {{1088, 64}, {48, 16}, {16384, 64}, {128, 64}};
-  const SizeClasses classes = load_defaults(Geometry{}, extra);
+  const DefaultClasses classes(Geometry{}, extra);
   REQUIRE(classes[classes.class_for(1088, 64)].unit_bytes == 1088);
   REQUIRE(classes[classes.class_for(1088, 64)].align == 64);
   REQUIRE(classes[classes.class_for(100, 64)].unit_bytes == 128);
@@ -90,7 +90,7 @@ TEST_CASE("further classes are merged: exact sizes, the strongest alignment, bad
                               ClassSpec{1u << 20, 16, uint64_t{256} << 18}})
     REQUIRE(default_class_words(Geometry{}, {&bad, 1}).status() == Code::invalid_argument);
   const ClassSpec large[] = {{1u << 20, 4096, 1 << 21}, {3u << 20}, {100000, 16, 3 << 18}};
-  const SizeClasses with_large = load_defaults(Geometry{}, large);
+  const DefaultClasses with_large(Geometry{}, large);
   const auto found = [&](uint64_t bytes) { return with_large[with_large.class_for(bytes, kUnitAlign)]; };
   REQUIRE(found(1u << 20).slab_chunks == 8);
   REQUIRE(found(1u << 20).units_per_slab == 2);
@@ -112,6 +112,7 @@ TEST_CASE("class words that describe no class are corruption") {
         make_class_word(ClassState::live, 1, 3, 64), make_class_word(ClassState::live, 1, 13, 64),
         make_class_word(ClassState::live, 1, 4, 16), make_class_word(ClassState::live, 1, 4, 1u << 30),
         make_class_word(ClassState::live, 1, 6, 80), make_class_word(ClassState::live, 1, 4, 0),
+        make_class_word(ClassState::absent, 1, 4, 64), make_class_word(ClassState::retired, 1, 4, 40),
         good | uint64_t{1} << 48})
     REQUIRE(classes.load(std::vector{word}, Geometry{}) == Code::corruption);
 }
