@@ -79,6 +79,15 @@ void Commit::take_lane() noexcept {
   pool_.drain_limbo(*lane_);
 }
 
+// The next commit of this kind is likely to get this unit: its lines come into the cache meanwhile.
+inline void Commit::prefetch_next(const Slab& slab) const noexcept {
+  const uint32_t next = slab.peek();
+  if (next == slab.unit_count()) return;
+  const auto* p = pool_.at<std::byte>(slab.unit_off(next));
+  for (uint64_t at = 0; at < std::min<uint64_t>(slab.unit_bytes(), kPrefetchBytes); at += kLineBytes)
+    __builtin_prefetch(p + at, 1);
+}
+
 Status Commit::allocate(uint64_t bytes, UnitUse use, uint64_t& off) {
   const SizeClasses& classes = pool_.heap().classes();
   UnitRef unit;
@@ -97,10 +106,7 @@ Status Commit::allocate(uint64_t bytes, UnitUse use, uint64_t& off) {
   }
   lane_->allocated.push(unit);
   off = unit.off();
-  // The next commit of this kind is likely to get the next unit: its lines come into the cache meanwhile.
-  const uint64_t unit_bytes = unit.is_extent() ? 0 : unit.slab->unit_bytes();
-  for (uint64_t at = 0; at < std::min(unit_bytes, kPrefetchBytes); at += kLineBytes)
-    __builtin_prefetch(pool_.at<std::byte>(off + unit_bytes + at), 1);
+  if (!unit.is_extent()) prefetch_next(*unit.slab);
   return Code::ok;
 }
 
@@ -253,6 +259,7 @@ Status Commit::without_lane(Work&& work) {
   pool_.release_lane(*old);
   pool_.epochs().unpin();
   pinned_ = false;
+  ++pin_breaks_;
   const Status done = work();
   const Status s = pool_.epochs().pin();
   pinned_ = s.ok();

@@ -103,6 +103,8 @@ class Commit {
 
   uint64_t seq() const noexcept { return lane_->record.seq; }
   Lane& lane() noexcept { return *lane_; }
+  /// How often allocate() let go of the pin to wait for space: what was read before that may be gone.
+  uint32_t pin_breaks() const noexcept { return pin_breaks_; }
 
  private:
   class Inner;
@@ -125,6 +127,7 @@ class Commit {
   Status repin_and_reclaim();
   template <class Work>
   Status without_lane(Work&& work);
+  void prefetch_next(const Slab& slab) const noexcept;
   void take_lane() noexcept;
   void flush_owed() noexcept;
   void collect_bits() noexcept;
@@ -152,6 +155,7 @@ class Commit {
   Pool& pool_;
   Lane* lane_ = nullptr;
   bool pinned_ = false;
+  uint32_t pin_breaks_ = 0;
   bool strict_ = false;
   bool fresh_fenced_ = false;
   bool locked_ = false;

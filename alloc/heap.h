@@ -109,6 +109,11 @@ class Heap {
   Status reserve_anywhere(uint32_t class_id, UnitRef& out);
   /// Reserves that many chunks in a row, in DRAM: the shortest run that has them. not_found; corruption.
   Status reserve_extent(uint32_t chunks, UnitRef& out);
+  /// Asks for what locate() of a unit at `off` will read. A hint; any offset.
+  void prefetch_unit(uint64_t off) const noexcept {
+    const uint64_t chunk = off >> layout_.chunk_shift;
+    if (chunk < layout_.max_frames) __builtin_prefetch(slab_at(static_cast<uint32_t>(chunk)));
+  }
   /// Gives a unit back: never published, or through limbo. Never fails, never allocates.
   void release(const UnitRef& unit) noexcept;
 

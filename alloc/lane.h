@@ -38,6 +38,8 @@ class ReservedQueue {
   bool empty() const noexcept { return head_ == items_.size(); }
   size_t size() const noexcept { return items_.size() - head_; }
   const T& front() const noexcept { return items_[head_]; }
+  /// The item that comes `n` behind the front; null if there are not so many.
+  const T* ahead(size_t n) const noexcept { return n < size() ? &items_[head_ + n] : nullptr; }
   void pop() noexcept {
     if (++head_ == items_.size()) {
       items_.clear();

@@ -117,9 +117,18 @@ Lane& Pool::acquire_any_lane(uint32_t wanted) noexcept {
   }
 }
 
+// The slabs that units come back to lie all over the memory: first the slab is asked for, then its word.
+static void prefetch_slabs(const ReservedQueue<LimboEntry>& limbo) noexcept {
+  constexpr size_t kSlabAhead = 8, kWordAhead = 4;
+  if (const LimboEntry* e = limbo.ahead(kSlabAhead); e != nullptr && !e->unit.is_extent()) __builtin_prefetch(e->unit.slab, 1);
+  if (const LimboEntry* e = limbo.ahead(kWordAhead); e != nullptr && !e->unit.is_extent())
+    e->unit.slab->prefetch_word(e->unit.unit);
+}
+
 void Pool::drain_limbo_now(Lane& lane, uint64_t most) noexcept {
   const uint64_t epoch = epochs_.current();
   for (; most > 0 && !lane.limbo_records.empty() && lane.limbo_records.front().epoch + 2 <= epoch; --most) {
+    prefetch_slabs(lane.limbo_records);
     heap_.release(lane.limbo_records.front().unit);
     lane.limbo_records.pop();
   }

@@ -13,7 +13,7 @@
 namespace nacre::engine::hash {
 namespace {
 
-constexpr uint64_t kPrefetchLines = 3;  // a record of 16 + 16 + 100 bytes
+constexpr uint64_t kPrefetchLines = 2;  // a record of 12 + 16 + 100 bytes
 
 /// Which words of a line, as bits.
 struct SlotMask {
@@ -95,6 +95,12 @@ void HashTree::prefetch_record(uint64_t slot) const noexcept {
   for (uint64_t i = 0; i < kPrefetchLines; ++i) __builtin_prefetch(p + i * kLineBytes);
 }
 
+// The key of a record, and what freeing it touches.
+void HashTree::prefetch_to_replace(uint64_t slot) const noexcept {
+  __builtin_prefetch(pool_.at<const std::byte>(slot_off(slot)));
+  pool_.heap().prefetch_unit(slot_off(slot));
+}
+
 // ---- reading ----
 
 Status HashTree::get(std::string_view key, ValueFn fn) {
@@ -169,7 +175,7 @@ Status HashTree::plan(std::string_view key, const KeyHash& hash, Match match, Pl
     const SlotMask mask = look_at(line, hash.tag | (n == 0 ? 0 : kDisplaced));
     for (uint32_t left = mask.matching; left != 0; left &= left - 1) {
       const auto w = static_cast<uint32_t>(std::countr_zero(left));
-      prefetch_record(line.words[w]);
+      prefetch_to_replace(line.words[w]);
       if (match == Match::by_key) {
         bool matches;
         NACRE_TRY(is_record_of(line.words[w], key, matches));
@@ -243,15 +249,21 @@ Status HashTree::put(std::string_view key, std::string_view value) {
       uint64_t off;
       NACRE_TRY(commit.allocate(bytes, alloc::UnitUse::record, off));
       if (closed()) return Code::stopped;  // again: to reclaim space, allocate lets go of lane and pin for a moment
-      write_record(commit, pool_, off, table_id_, key, value, site::kRecordFlush);  // 1. invisible, 2. on its way
-      commit.finish_fresh();
+      // The record is stored while the one it may replace comes from memory.
       Plan p;
-      for (Match match = Match::by_tag;;) {
+      Match match = Match::by_tag;
+      NACRE_TRY(plan(key, hash, match, p));
+      if (p.slot_line_off != 0) {
+        write_record(commit, pool_, off, table_id_, key, value, site::kRecordFlush);  // 1. invisible, 2. on its way
+        commit.finish_fresh();
+      }
+      while (p.slot_line_off != 0) {
         bool held;
-        NACRE_TRY(plan(key, hash, match, p));
-        if (p.slot_line_off == 0) break;
         NACRE_TRY(lock_plan(commit, key, hash, match, p, held));
-        if (!held) continue;
+        if (!held) {
+          NACRE_TRY(plan(key, hash, match, p));
+          continue;
+        }
         commit.set_word(p.slot_line_off, p.slot_word,
                         (p.slot_displaced ? kDisplaced : 0) | hash.tag | off / alloc::kUnitAlign);
         // 3. durable, then visible. Counted while the lane is held: recount() must see both or neither.

@@ -116,6 +116,7 @@ class HashTree {
   void add_count(const alloc::Lane& lane, int64_t n) noexcept;
   void prefetch_home(const KeyHash& hash) const noexcept;
   void prefetch_record(uint64_t slot) const noexcept;
+  void prefetch_to_replace(uint64_t slot) const noexcept;
   uint64_t delta_count() const noexcept;
   Status recount();
 

@@ -116,11 +116,13 @@ Status SegmentSplit::run() {
     if (!rebuild_) NACRE_TRY(commit.allocate(shape_.segment_bytes(), alloc::UnitUse::lines, right_off));
     if (child_node_) NACRE_TRY(commit.allocate(shape_.dir_node_bytes(), alloc::UnitUse::lines, node_off));
     if (tree_.closed()) return Code::stopped;  // again: allocate may have let go of lane and pin
-    const bool rebuild = rebuild_, child_node = child_node_;
-    const uint32_t depth = depth_;
-    NACRE_TRY(look());
-    if (gone_) return Code::ok;
-    if (rebuild_ != rebuild || child_node_ != child_node || depth_ != depth) continue;
+    if (commit.pin_breaks() != 0) {
+      const bool rebuild = rebuild_, child_node = child_node_;
+      const uint32_t depth = depth_;
+      NACRE_TRY(look());
+      if (gone_) return Code::ok;
+      if (rebuild_ != rebuild || child_node_ != child_node || depth_ != depth) continue;
+    }
 
     const uint32_t new_depth = rebuild_ ? depth_ : depth_ + 1;
     const uint64_t prefix = prefix_of(hash_, depth_);
@@ -209,6 +211,9 @@ Status SegmentSplit::side_and_home(const Slot& slot, uint32_t& side, uint32_t& h
 
 // Each slot keeps its line at first, where there is surely room, and is then settled.
 Status SegmentSplit::fill_images(std::array<SegmentImage, 2>& images) const {
+  for (uint32_t l = 1 + shape_.home_lines(); l < shape_.segment_lines; ++l)  // their keys will be read
+    for (uint64_t slot : lines_[l].words)
+      if (slot_live(slot)) tree_.prefetch_record(slot);
   for (uint32_t l = 1; l < shape_.segment_lines; ++l)
     for (uint64_t slot : lines_[l].words) {
       if (!slot_live(slot)) continue;
