@@ -115,7 +115,7 @@ Status Commit::allocate_unit(uint32_t class_id, UnitRef& unit) {
   Status s = heap.reserve(lane_->arena, class_id, unit);
   if (s.code() != Code::not_found) return s;
   const uint64_t word = heap.classes().word(class_id);  // retire_class waits for lanes, so up to here it is our class
-  for (;;) {
+  for (bool drained = false;;) {
     const uint64_t seen_bytes = pool_.layout().pool_bytes();
     s = make_slab(class_id);
     if (s.ok()) {
@@ -126,6 +126,10 @@ Status Commit::allocate_unit(uint32_t class_id, UnitRef& unit) {
     if (s.code() != Code::out_of_space) return s;
     s = heap.reserve_anywhere(class_id, unit);
     if (s.code() != Code::not_found) return s;
+    if (!std::exchange(drained, true)) {  // what was freed long ago comes before what the medium has
+      pool_.drain_all(*lane_);
+      continue;
+    }
     s = grow(class_word_slab_chunks(word), seen_bytes);
     if (!s.ok()) break;
     if (!is_still(class_id, word)) return Code::not_found;
@@ -571,6 +575,8 @@ inline void Commit::append() noexcept {
 
 Status Commit::make_durable() {
   Lane& lane = *lane_;
+  if (strict_ && !fresh_fenced_ && !lane.record.fresh.empty()) [[unlikely]]
+    return Status::error(Code::internal, "commit: a strict one has fresh bytes that were not fenced");
   Status s = add_slab_updates();
   if (s.ok()) s = check_lines();
   if (!s.ok()) return s;
@@ -630,19 +636,30 @@ void Commit::finish() noexcept {
   pool_.domain().wait(ticket_, site::kCommitWait);
   lane.applied_seq.store(lane.record.seq, std::memory_order_release);
   lane.allocated.clear();
-  const uint64_t epoch = pool_.epochs().current();
-  for (const Lane::Freed& f : lane.freed)
-    (f.lines ? lane.limbo_lines : lane.limbo_records).push({f.unit, epoch});
-  lane.frees_since_advance += lane.freed.size();
-  lane.freed.clear();
+  if (!lane.freed.empty()) into_limbo();
   Lane::bump(lane.commits, 1);
   if (strict_) Lane::bump(lane.strict_commits, 1);
   Lane::bump(lane.cells, lane.record.cells);
-  const bool retire = lane.limbo_lines.size() >= kRetireLimboUnits;
-  const bool advance = retire || lane.frees_since_advance >= pool_.advance_every_frees();
-  if (advance) lane.frees_since_advance = 0;
+  const bool retire = lane.line_frees_since_retire >= kRetireLimboUnits;
+  const bool advance = retire || pool_.advance_is_due(lane);
+  if (advance) lane.frees_since_advance = lane.freed_bytes_since_advance = 0;
+  if (retire) lane.line_frees_since_retire = 0;
   release();
   if (advance) pool_.advance(retire);
+}
+
+// What this commit freed waits until nobody can see it.
+void Commit::into_limbo() noexcept {
+  Lane& lane = *lane_;
+  const uint64_t epoch = pool_.epochs().unlink_epoch(), chunk_bytes = pool_.layout().geometry.chunk_bytes;
+  for (const Lane::Freed& f : lane.freed) {
+    (f.lines ? lane.limbo_lines : lane.limbo_records).push({f.unit, epoch});
+    lane.freed_bytes_since_advance += f.unit.is_extent() ? f.unit.chunks * chunk_bytes : f.unit.slab->unit_bytes();
+    lane.line_frees_since_retire += f.lines ? 1 : 0;
+  }
+  lane.frees_since_advance += lane.freed.size();
+  lane.last_freed = lane.freed.size();
+  lane.freed.clear();
 }
 
 void Commit::give_back() noexcept {

@@ -50,7 +50,8 @@ class Commit {
   /// As the pool's salt; shorthand for writers of fresh bytes.
   Salt salt() const noexcept { return pool_.salt(); }
 
-  /// Says that [off, off + bytes) holds a finished sealed range whose first word begins with `crc`, and flushes it.
+  /// Says that [off, off + bytes) holds a finished sealed range whose first word begins with `crc`, and flushes it, at the
+  /// latest together with the log record.
   void flush_fresh(uint64_t off, uint64_t bytes, uint32_t crc, const pmem::Site& site);
   /// As flush_fresh, for a range that the caller has flushed himself.
   void note_fresh(uint64_t off, uint64_t bytes, uint32_t crc);
@@ -148,6 +149,7 @@ class Commit {
   void apply() noexcept;
   void apply_line(const LineUpdate& update) noexcept;
   void finish() noexcept;
+  void into_limbo() noexcept;
   void unlock_slab_lines() noexcept;
   void give_back() noexcept;
   void release() noexcept;

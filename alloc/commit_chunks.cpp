@@ -1,6 +1,7 @@
 // The part of a commit that changes words of the chunk table: extents that become allocated or free, chunks that become
 // a slab, slabs that become free chunks. These lines are locked with the bitmap lines, after all index lines.
 #include <algorithm>
+#include <utility>
 
 #include "alloc/commit.h"
 #include "alloc/heap_layout.h"
@@ -41,10 +42,14 @@ Status Commit::allocate_extent(uint64_t bytes, UnitRef& unit) {
     return Status::error(Code::too_large, "%llu bytes: the largest zone of this pool has room for %llu", ull(bytes),
                          ull(most * pool_.layout().geometry.chunk_bytes));
   const auto count = static_cast<uint32_t>(chunks);
-  for (;;) {
+  for (bool drained = false;;) {
     const uint64_t seen_bytes = pool_.layout().pool_bytes();
     Status s = reserve_extent(count, unit);
     if (s.code() != Code::not_found) return s;
+    if (!std::exchange(drained, true)) {
+      pool_.drain_all(*lane_);
+      continue;
+    }
     s = grow(count, seen_bytes);
     if (s.code() == Code::out_of_space) break;
     NACRE_TRY(s);

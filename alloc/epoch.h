@@ -47,20 +47,32 @@ class Epochs {
   }
   uint32_t depth() const noexcept { return slots_[thread_index()].depth; }
 
+  /// The epoch that what this thread, which is pinned, has just unlinked belongs to. Not what current() says: the stores
+  /// that unlinked it may still be on their way when the epoch is read, and whoever pins the next one may see the old
+  /// state. While this thread is pinned at p the epoch is p + 1 at most, so nobody later than p + 1 can.
+  uint64_t unlink_epoch() const noexcept {
+    return slots_[thread_index()].pinned.load(std::memory_order_relaxed) + 1;
+  }
+
   /// True if every pinned operation is of the current epoch. The caller holds the advance lock.
   bool quiescent() const noexcept {
-    const uint64_t epoch = epoch_.load(std::memory_order_seq_cst);
+    if (!all_current()) return false;  // most times: no fence is needed to see that
     sync::heavy_fence();  // who pinned an older epoch is seen now, or will see that it has moved on
+    return all_current();
+  }
+  /// The caller holds the advance lock and saw quiescent().
+  void advance() noexcept { epoch_.store(epoch_.load(std::memory_order_relaxed) + 1, std::memory_order_seq_cst); }
+
+ private:
+  bool all_current() const noexcept {
+    const uint64_t epoch = epoch_.load(std::memory_order_seq_cst);
     for (uint32_t i = 0, n = used_.load(std::memory_order_seq_cst); i < n; ++i) {
       const uint64_t pinned = slots_[i].pinned.load(std::memory_order_seq_cst);
       if (pinned != 0 && pinned != epoch) return false;
     }
     return true;
   }
-  /// The caller holds the advance lock and saw quiescent().
-  void advance() noexcept { epoch_.store(epoch_.load(std::memory_order_relaxed) + 1, std::memory_order_seq_cst); }
 
- private:
   struct alignas(64) Slot {
     std::atomic<uint64_t> pinned{0};
     uint32_t depth = 0;  // of the owning thread only

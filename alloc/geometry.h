@@ -37,7 +37,7 @@ inline constexpr uint64_t kLaneAreaOff = kZoneTableOff + kZoneTableBytes;
 inline constexpr uint64_t kLineWords = 7;                                   // payload words of a guarded line
 inline constexpr uint64_t kUnitsPerBitmapLine = kLineWords * 64;            // 448
 inline constexpr uint64_t kMinUnitBytes = 32;                               // the smallest unit of any class
-// A record of half a lane then names fewer than 2^16 lines, each of which takes at least nine bytes.
+// A record of half a lane then names fewer than 2^16 lines, each of which takes at least ten bytes.
 inline constexpr uint64_t kMaxLaneCells = 16384;
 inline constexpr uint64_t kUnitAlign = 16;                                  // slots hold offsets in 16-byte units
 inline constexpr uint64_t kMaxPoolBytes = (uint64_t{1} << 40) * kUnitAlign; // 40-bit slot offsets: 16 TiB

@@ -79,7 +79,10 @@ Status Growth::try_grow_locked(uint64_t chunks) noexcept {
 Status Growth::refuse(Status reason) noexcept {
   if (Status writable = pool_.writable(); !writable.ok()) return writable;
   const char* why = *reason.message() != '\0' ? reason.message() : reason.name();
-  std::snprintf(refusal_text_, sizeof refusal_text_, "%s", why);
+  {
+    const sync::Guard guard(refusal_mutex_);
+    std::snprintf(refusal_text_, sizeof refusal_text_, "%s", why);
+  }
   const bool memory = reason.code() == Code::out_of_memory;
   return Status::error(memory ? Code::out_of_memory : Code::out_of_space,
                        "pool of %llu bytes is full and cannot grow: %s",
@@ -87,7 +90,7 @@ Status Growth::refuse(Status reason) noexcept {
 }
 
 Status Growth::refusal(uint64_t wanted_bytes) noexcept {
-  const sync::Guard guard(mutex_);
+  const sync::Guard guard(refusal_mutex_);
   const uint64_t pool_bytes = pool_.layout().pool_bytes();
   if (wanted_bytes == 0)
     return Status::error(Code::out_of_space, "pool of %llu bytes is full and cannot grow: %s",

@@ -15,7 +15,8 @@
 // of chunks that will be handed out next. Steps 1 to 3 hold no lock that an operation takes; step 4 is an ordinary
 // commit. An operation that finds no chunk all the same grows the pool itself, or waits for the helper that is at it.
 //
-// Lock order: Growth::mutex_ comes before lanes; nobody takes it while holding a lane. Growth::wake_mutex_ is a leaf.
+// Lock order: Growth::mutex_ comes before lanes; nobody takes it while holding a lane. Growth::wake_mutex_ and
+// Growth::refusal_mutex_ are leaves.
 #pragma once
 
 #include <atomic>
@@ -118,8 +119,10 @@ class Growth {
   const uint64_t max_bytes_;
 
   sync::Mutex mutex_;  // one growth or shrink at a time
-  char refusal_text_[256] = {};
   std::atomic<uint64_t> growths_{0}, helped_{0}, waits_{0}, shrinks_{0}, prefaulted_bytes_{0};
+
+  mutable sync::Mutex refusal_mutex_;  // a leaf: refusal() is asked with a lane held
+  char refusal_text_[256] = {};
 
   // the helper
   std::atomic<uint64_t> free_chunks_{0};     // as last heard

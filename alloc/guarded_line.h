@@ -7,7 +7,7 @@
 // check = 15 bits over {salt, line offset, words 0..6, seq}, linear in all of them:
 //
 //   a = crc32c(salt, offset, word 0, word 1, word 2)      three chains that run side by side: the instruction's latency
-//   b = crc32c(0, word 3, word 4, word 5)                 of three cycles is paid three times instead of nine
+//   b = crc32c(0, word 3, word 4, word 5)                 of three cycles is paid four times instead of nine
 //   c = crc32c(0, word 6, seq)
 //   x = a ^ rotl(b, 30) ^ rotl(b, 1) ^ rotl(c, 30) ^ rotl(c, 18)
 //   bits 0..13 = (x ^ x >> 16 ^ x >> 27), bit 14 = parity of those bits and of all words and seq

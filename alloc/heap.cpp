@@ -109,7 +109,7 @@ bool Heap::take_listed(ClassSlabs& list, Arena& arena, uint32_t class_id, UnitRe
       return true;
     }
     slab->listed.store(false, std::memory_order_seq_cst);
-    if (slab->available_count() != 0 && !slab->listed.exchange(true)) list.with_room.push_back(slab);
+    if (!slab->claimed && slab->available_count() != 0 && !slab->listed.exchange(true)) list.with_room.push_back(slab);
   }
   return false;
 }
@@ -123,7 +123,7 @@ Status Heap::refill(Arena& arena, uint32_t class_id, UnitRef& out) {
     if (Slab* old = std::exchange(arena.active[class_id], nullptr)) {
       old->in_arena = false;
       old->listed.store(false, std::memory_order_seq_cst);
-      if (old->available_count() != 0 && !old->listed.exchange(true)) list.with_room.push_back(old);
+      if (!old->claimed && old->available_count() != 0 && !old->listed.exchange(true)) list.with_room.push_back(old);
     }
     if (take_listed(list, arena, class_id, out)) return Code::ok;
     // A few bitmaps, for freed units are better used than a new slab; then a free chunk, which costs less to find than
@@ -153,6 +153,7 @@ Status Heap::reserve_anywhere(uint32_t class_id, UnitRef& out) {
 void Heap::list_room(Slab* slab) noexcept {
   if (slab->listed.load(std::memory_order_seq_cst) || slab->listed.exchange(true)) return;
   sync::Guard guard(mutex_);
+  if (slab->claimed) return;  // it was found empty meanwhile; whoever gives it up lists it
   class_slabs_[slab->class_id()].with_room.push_back(slab);  // never beyond the reserved capacity
 }
 
@@ -231,6 +232,7 @@ Status Heap::claim_empty(Claim& out, uint32_t chunks, uint32_t lowest) {
       Slab* slab = list.all[i];
       if (slab->chunk() < lowest || (chunks != 0 && slab->chunk_count() != chunks)) continue;
       if (!slab->whole_available() || !slab->take_all()) continue;
+      slab->claimed = true;
       slab->listed.store(true);  // so that nobody lists it again; the arenas that have it find it empty
       std::erase(list.with_room, slab);
       list.all.erase(list.all.begin() + static_cast<std::ptrdiff_t>(i));
@@ -252,6 +254,7 @@ void Heap::unclaim(const Claim& claim) noexcept {
   ClassSlabs& list = class_slabs_[claim.emptied_->class_id()];
   list.all.push_back(claim.emptied_);  // capacity is there: it was in it before
   for (uint32_t u = 0; u < claim.emptied_->unit_count(); ++u) claim.emptied_->give(u);
+  claim.emptied_->claimed = false;
   claim.emptied_->listed.store(true);  // an arena that found it empty may have said otherwise
   list.with_room.push_back(claim.emptied_);
 }
@@ -289,7 +292,7 @@ void Heap::emptied_is_gone(const Claim& claim) noexcept {
 
 // Whoever found the slab while it was one has a pin, or an arena leads to it.
 void Heap::retire(Slab* slab) noexcept {
-  if (slab != nullptr) retired_.push_back({std::unique_ptr<Slab>(slab), epochs_.current()});  // room was made
+  if (slab != nullptr) retired_.push_back({std::unique_ptr<Slab>(slab), epochs_.current() + 1});  // room was made
 }
 
 void Heap::drop_retired() noexcept {

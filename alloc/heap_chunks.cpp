@@ -94,6 +94,7 @@ Status Heap::scan_step() {
 Status Heap::scan_chunk(uint64_t zone, uint64_t count, FreeRun& pending) {
   const auto chunk = static_cast<uint32_t>(layout_.zone(zone).chunk_frame + next_index_);
   if (const uint32_t known = known_chunks(chunk); known != 0) {
+    runs_.make(chunk, known);  // as below: what was located ahead of the cursor is given back like all others
     next_index_ = std::min(next_index_ + known, count);
     return Code::ok;
   }

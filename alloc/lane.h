@@ -120,7 +120,9 @@ struct alignas(64) Lane {
   bool ready = false;  // half_lines have their room
   int pending_half = -1;        // flushed, its fence has not passed
   uint64_t pending_thread = 0;  // whose fence it needs
-  uint64_t frees_since_advance = 0;
+  uint64_t frees_since_advance = 0, freed_bytes_since_advance = 0;
+  uint64_t line_frees_since_retire = 0;
+  uint64_t last_freed = 0;  // units that the last commit freed
 
   Arena arena;
   ReservedQueue<LimboEntry> limbo_records;

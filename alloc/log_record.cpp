@@ -48,7 +48,7 @@ class CellWriter {
     for (; value >= 0x80; value >>= 7) put((value & 0x7f) | 0x80, 8);
     put(value, 8);
   }
-  /// Pads the last cell, stores the first word and returns the number of cells. `seq` is its low 16 bits' owner.
+  /// Pads the last cell, stores the first word, which holds the low 16 bits of `seq`, and returns the number of cells.
   [[gnu::always_inline]] uint32_t finish(uint64_t seq) noexcept {
     if (used_ != 0) emit();
     const uint64_t cells = ceil_div(at_, kLineBytes);

@@ -117,23 +117,37 @@ Lane& Pool::acquire_any_lane(uint32_t wanted) noexcept {
   }
 }
 
+namespace {
+
 // The slabs that units come back to lie all over the memory: first the slab is asked for, then its word.
-static void prefetch_slabs(const ReservedQueue<LimboEntry>& limbo) noexcept {
+void prefetch_slabs(const ReservedQueue<LimboEntry>& limbo) noexcept {
   constexpr size_t kSlabAhead = 8, kWordAhead = 4;
   if (const LimboEntry* e = limbo.ahead(kSlabAhead); e != nullptr && !e->unit.is_extent()) __builtin_prefetch(e->unit.slab, 1);
   if (const LimboEntry* e = limbo.ahead(kWordAhead); e != nullptr && !e->unit.is_extent())
     e->unit.slab->prefetch_word(e->unit.unit);
 }
 
+}  // namespace
+
+void Pool::drain_all(Lane& held) noexcept {
+  drain_limbo_now(held, UINT64_MAX);
+  for (auto& lane : lanes_) {
+    if (lane.get() == &held || !try_take(*lane)) continue;
+    drain_limbo_now(*lane, UINT64_MAX);
+    release_lane(*lane);
+  }
+}
+
 void Pool::drain_limbo_now(Lane& lane, uint64_t most) noexcept {
   const uint64_t epoch = epochs_.current();
+  uint64_t lines = most;  // a budget of their own: neither waits for the other
   for (; most > 0 && !lane.limbo_records.empty() && lane.limbo_records.front().epoch + 2 <= epoch; --most) {
     prefetch_slabs(lane.limbo_records);
     heap_.release(lane.limbo_records.front().unit);
     lane.limbo_records.pop();
   }
   const uint64_t retire_epoch = last_retire_epoch_.load(std::memory_order_acquire);
-  for (; most > 0 && !lane.limbo_lines.empty() && lane.limbo_lines.front().epoch + 1 <= retire_epoch; --most) {
+  for (; lines > 0 && !lane.limbo_lines.empty() && lane.limbo_lines.front().epoch + 1 <= retire_epoch; --lines) {
     heap_.release(lane.limbo_lines.front().unit);
     lane.limbo_lines.pop();
   }
@@ -195,7 +209,7 @@ void Pool::retire_locked() noexcept {
 
 void Pool::reclaim() noexcept {
   sync::Backoff backoff;
-  const uint64_t enough = epochs_.current() + 3;  // two advances for records, one more that retires for line memory
+  const uint64_t enough = epochs_.current() + 3;  // what is unlinked now is of the next epoch, and waits two more
   const auto give_up = std::chrono::steady_clock::now() + kReclaimPatience;
   while (epochs_.current() < enough) {
     advance_mutex_.lock();
@@ -208,7 +222,9 @@ void Pool::reclaim() noexcept {
   const Pin pin(epochs_);  // a slab that becomes empty here must not go while it is being listed
   if (!pin.status().ok()) return;
   for (auto& lane : lanes_) {
-    if (lane->held.exchange(1, std::memory_order_acquire) != 0) continue;
+    bool taken = try_take(*lane);
+    for (; !taken && std::chrono::steady_clock::now() < give_up; taken = try_take(*lane)) backoff.wait(lane.get());
+    if (!taken) continue;
     drain_limbo_now(*lane, UINT64_MAX);
     release_lane(*lane);
   }

@@ -6,7 +6,6 @@
 #pragma once
 
 #include <algorithm>
-#include <algorithm>
 #include <atomic>
 #include <memory>
 #include <span>
@@ -124,14 +123,20 @@ class Pool {
   void release_lane(Lane& lane) noexcept { lane.held.store(0, std::memory_order_release); }
   /// Tests: the lane that the calling thread tries first, in every pool; -1 for the default (by thread).
   static void prefer_lane(int lane) noexcept;
-  /// After how many frees of a lane an epoch advance is due: it costs a fence and a system call, and brings units of as
-  /// many slabs back, so the fewer a pool has the more of them must wait.
-  uint64_t advance_every_frees() const noexcept {
-    return std::clamp<uint64_t>(layout_.pool_bytes() / kBytesPerWaitingUnit, 128, 4096);
+  /// True if the lane has freed so much that the epoch should move on, which costs a fence and a system call: many units
+  /// (the more the pool has the more may wait), or a good part of the pool's bytes.
+  bool advance_is_due(const Lane& lane) const noexcept {
+    const uint64_t pool_bytes = layout_.pool_bytes();
+    return lane.frees_since_advance >= std::clamp<uint64_t>(pool_bytes / kBytesPerWaitingUnit, 128, 4096) ||
+           lane.freed_bytes_since_advance >= pool_bytes / kWaitingShare;
   }
+  /// Gives all units whose time has come back to the heap, of this lane and of those that nobody holds. The caller holds
+  /// the lane.
+  void drain_all(Lane& held) noexcept;
   /// Gives units whose time has come back to the heap, some at a time. The caller holds the lane.
   void drain_limbo(Lane& lane) noexcept {
-    if (!lane.limbo_records.empty() || !lane.limbo_lines.empty()) drain_limbo_now(lane, kDrainAtOnce);
+    if (!lane.limbo_records.empty() || !lane.limbo_lines.empty())
+      drain_limbo_now(lane, std::max<uint64_t>(kDrainAtOnce, 2 * lane.last_freed));
   }
   /// Tests and check: units that are freed but not yet reusable.
   uint64_t limbo_count() const noexcept;
@@ -147,6 +152,7 @@ class Pool {
   Status prepare_growth();
   Status why_not_writable() const noexcept;
   static constexpr uint64_t kBytesPerWaitingUnit = 128 * 1024;
+  static constexpr uint64_t kWaitingShare = 64;
   static constexpr uint64_t kDrainAtOnce = 64;  // some microseconds
   void drain_limbo_now(Lane& lane, uint64_t most) noexcept;
   Lane& acquire_any_lane(uint32_t wanted) noexcept;

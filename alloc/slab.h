@@ -92,6 +92,8 @@ class Slab {
   std::atomic<bool> listed{false};
   /// True while an arena leads to it. Under the heap's mutex.
   bool in_arena = false;
+  /// True while it is being made something else, or was. Under the heap's mutex.
+  bool claimed = false;
 
  private:
   const uint32_t chunk_;

@@ -30,7 +30,7 @@ struct Options {
   bool create_if_missing = false;
   bool error_if_exists = false;
   bool read_only = false;
-  bool one_fence = false;                       ///< false: strict commits, two fences a put
+  bool one_fence = true;                        ///< false: strict commits, two fences a put
   uint64_t size_bytes = kDefaultPoolBytes;      ///< first size of a pool to be made, at most max_size_bytes
   bool grow = true;                             ///< false: this handle leaves the pool at its size
   uint64_t max_size_bytes = 0;                  ///< growth stops there; kept in a pool to be made; 0: no bound

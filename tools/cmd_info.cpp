@@ -5,6 +5,7 @@
 #include <memory>
 
 #include "tools/command.h"
+#include "tools/progress.h"
 #include "tools/text.h"
 
 namespace nacre::tools {
@@ -89,9 +90,47 @@ Exit print_all(const Common& common, const Figures& figures) {
   return Exit::ok;
 }
 
-Exit run_info(const Common& common) {
-  Session session(common, Access::read);
-  return print_all(common, require(session.db().info(), common.pool));
+struct InfoRequest {
+  Common common;
+  bool space = false;
+};
+
+/// What the keys and values of all tables take by themselves. Reads every record.
+Figure stored_bytes(Session& session, const Common& common) {
+  Progress progress(0);
+  uint64_t pairs = 0, bytes = 0;
+  for (const TableInfo& row : require(session.db().tables(), common.pool)) {
+    Table table = require(session.db().table(row.name), row.name);
+    require(table.scan([&](std::string_view key, std::string_view value) {
+              bytes += key.size() + value.size();
+              progress.update(++pairs, bytes);
+              return true;
+            }),
+            row.name);
+  }
+  return {.name = "stored_bytes", .value = bytes, .text = {}, .is_text = false};
+}
+
+uint64_t value_of(const Figures& figures, std::string_view name) {
+  const auto found = std::find_if(figures.begin(), figures.end(), [&](const Figure& f) { return f.name == name; });
+  return found == figures.end() ? 0 : found->value;
+}
+
+/// Bytes in use, all included, for a byte of keys and values.
+void add_space(Figures& figures, Session& session, const Common& common) {
+  const Figure stored = stored_bytes(session, common);
+  const uint64_t taken = value_of(figures, "used_bytes") + value_of(figures, "metadata_bytes");
+  figures.push_back(stored);
+  if (stored.value == 0) return;
+  const double ratio = static_cast<double>(taken) / static_cast<double>(stored.value);
+  figures.push_back({.name = "space_for_a_stored_byte", .value = 0, .text = fmt::format("{:.3f}", ratio), .is_text = true});
+}
+
+Exit run_info(const InfoRequest& request) {
+  Session session(request.common, Access::read);
+  Figures figures = require(session.db().info(), request.common.pool);
+  if (request.space) add_space(figures, session, request.common);
+  return print_all(request.common, figures);
 }
 
 Exit run_stats(const Common& common) {
@@ -142,7 +181,11 @@ void add(CLI::App& app, Task& task, const char* name, const char* text, Run run)
 }  // namespace
 
 void add_info(CLI::App& app, Task& task) {
-  add(app, task, "info", "Print what the pool is: version, medium, sizes, tables", run_info);
+  auto request = std::make_shared<InfoRequest>();
+  CLI::App* command = app.add_subcommand("info", "Print what the pool is: version, medium, sizes, tables");
+  add_pool_options(*command, request->common);
+  command->add_flag("--space", request->space, "Read every record, and add the bytes in use for a byte stored");
+  command->callback([&task, request] { task = [request] { return run_info(*request); }; });
 }
 
 void add_stats(CLI::App& app, Task& task) {

@@ -147,7 +147,7 @@ const Row kRows[] = {
      [](Options& o, std::string_view n, std::optional<std::string_view> v) {
        o.commit_form = one_of(n, *v, kCommitForms);
      },
-     "strict (default) or one_fence"},
+     "one_fence (default) or strict"},
     {"value_min", true,
      [](Options& o, std::string_view n, std::optional<std::string_view> v) {
        o.value_min_bytes = size_in_bytes(n, *v, 1, kMaxValueBytes);

@@ -51,7 +51,7 @@ struct Options {
   std::string medium = "auto";
   uint64_t pool_bytes = 0;   ///< 0: estimated from num and the sizes
   std::optional<bool> grow;  ///< whether pools start at initial_pool_bytes and grow; empty: see pool_sizes.h
-  std::string commit_form = "strict";
+  std::string commit_form = "one_fence";
   uint64_t value_min_bytes = 0;                  ///< extents; 0: an eighth of value_max_bytes
   uint64_t value_max_bytes = 0;                  ///< extents; 0: 256 KiB less a key and a record header
   double fill = 0.7;                             ///< extents: live bytes as a share of the pool

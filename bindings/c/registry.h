@@ -9,10 +9,11 @@
 //
 // (1) A call pins before it touches an object: it announces itself in its thread's own cell of the pool's
 //     Pins, then checks `state` again. Whoever retires a handle clears `state` first and reads the cells
-//     afterwards. Both sides are sequentially consistent, so at least one of the two sees the other.
+//     afterwards. Between the two lies a fence on either side (sync::light_fence, heavy_fence), so at least one
+//     of them sees the other.
 // (2) `pins` and `object` of a slot are written before its `state` and change only while `state` is 0.
 // (3) Slots and Pins are recycled, never freed: a late reader finds memory of the right type.
-// (4) A thread writes only its own cell. Only a call's outermost pin of a pool pays for the ordered store.
+// (4) A thread writes only its own cell, with plain stores.
 //     Threads without a number of their own share the last cell and pay for an atomic addition each way.
 // (5) No lock is held while a callback runs or while cells are waited for, and nobody waits while pinned: two
 //     who wait for each other's calls would wait for ever. Hence close and drop refuse inside a callback.

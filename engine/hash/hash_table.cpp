@@ -220,7 +220,8 @@ Status HashTree::lock_plan(alloc::Commit& commit, std::string_view key, const Ke
   NACRE_TRY(commit.lock(lines, 1, 1));
   held = still_valid(hash, p);
   if (held && p.found && match == Match::by_tag) {
-    NACRE_TRY(is_record_of(p.slot, key, held));
+    RecordView view;  // another key, or damage: without the locks the plan by key looks at it closely
+    held = view_record(pool_, slot_off(p.slot), view) && view.key == key;
     if (!held) match = Match::by_key;
   }
   if (held)

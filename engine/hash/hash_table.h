@@ -103,7 +103,7 @@ class HashTree {
   uint64_t probe_line_off(uint64_t segment_off, uint32_t home, uint32_t n) const noexcept;
   uint32_t probe_count() const noexcept { return 2 + shape_.stash_lines; }
 
-  /// 0: another key, 1: this key; corruption if the record is damaged.
+  /// Whether the record is that of `key`; corruption if another key stands there and the record is damaged.
   Status match_record(uint64_t slot, std::string_view key, bool& matches, RecordView& view) const noexcept;
   Status is_record_of(uint64_t slot, std::string_view key, bool& matches) const noexcept;
   /// How sure a plan is that a slot is the key's: by_tag is wrong once in 2^20 look-ups, and reads no record.

@@ -1,5 +1,6 @@
 #include "pmem/base/sync.h"
 
+#include <chrono>
 #include <thread>
 
 #include "pmem/base/os.h"
@@ -51,8 +52,12 @@ void heavy_fence() noexcept {
   std::atomic_thread_fence(std::memory_order_seq_cst);
   if (!g_prepared) return;
   if (os::fence_all_threads() == 0) return;
-  (void)os::prepare_fence_all_threads();  // a child of fork may have to ask again
-  (void)os::fence_all_threads();
+  if (os::prepare_fence_all_threads() == 0 && os::fence_all_threads() == 0) return;  // a child of fork asks again
+  // Forbidden since (a sandbox). From now on the frequent side fences itself; a store that was made before has long
+  // left its core when this thread has slept.
+  detail::g_fences_are_light.store(false, std::memory_order_seq_cst);
+  std::this_thread::sleep_for(std::chrono::milliseconds(2));
+  std::atomic_thread_fence(std::memory_order_seq_cst);
 }
 
 }  // namespace nacre::sync

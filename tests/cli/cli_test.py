@@ -166,6 +166,17 @@ def create_makes_a_named_table_and_refuses_an_unknown_engine():
 
 
 @test
+def info_space_adds_up_what_is_stored_and_what_it_takes():
+    with Pool() as pool:
+        nacre("load", pool.path, "-", stdin=b"".join(b"key%05d\t%s\n" % (i, b"v" * 100) for i in range(1000)))
+        figures = nacre("info", pool.path, "--space", "--json").json()
+        assert figures["stored_bytes"] == 1000 * 108
+        taken = figures["used_bytes"] + figures["metadata_bytes"]
+        assert abs(float(figures["space_for_a_stored_byte"]) - taken / 108000) < 0.001
+        assert "stored_bytes" not in nacre("info", pool.path, "--json").json()
+
+
+@test
 def usage_errors_exit_2_and_name_the_argument():
     with Pool() as pool:
         nacre(code=USAGE)

@@ -86,7 +86,7 @@ NACRE_API int nacre_options_set_grow_step(nacre_options *options, uint64_t bytes
 NACRE_API int nacre_options_set_medium(nacre_options *options, const char *name);
 /* Engine of the default table of a pool to be made: "hash" (default) or "dram". */
 NACRE_API int nacre_options_set_engine(nacre_options *options, const char *name);
-/* "strict" (default: two fences a put) or "one_fence". Decides how this handle commits, not the format. */
+/* "one_fence" (default) or "strict" (two fences a put). Decides how this handle commits, not the format. */
 NACRE_API int nacre_options_set_commit_form(nacre_options *options, const char *name);
 
 /* Adds an allocation class of `unit_bytes` to a pool to be made, beside the default ones; may be called for each of

@@ -268,7 +268,7 @@ struct Options {
   uint64_t size = 0;               ///< first bytes of a pool to be made; 0 is the library's default (1 GiB)
   std::string medium{};            ///< "auto", "dax", "memory" or "msync"; empty is "auto"
   Engine engine = Engine::hash;    ///< of the default table of a pool to be made
-  std::string commit_form{};       ///< "strict" or "one_fence"; empty is "strict"
+  std::string commit_form{};       ///< "one_fence" or "strict"; empty is "one_fence"
   bool grow = true;                ///< false: through this Db the pool keeps its size
   uint64_t max_size = 0;           ///< the pool grows no larger; 0: no bound but the medium's
   uint64_t grow_step = 0;          ///< what one growth adds; 0: an eighth of the pool, 4 to 64 MiB

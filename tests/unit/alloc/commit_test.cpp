@@ -170,7 +170,8 @@ TEST_CASE("set_word in any order of lines and words makes one update a line, and
   REQUIRE(again->line(lines[2])->words[6] == 20);
 }
 
-TEST_CASE("a freed record is not handed out before two advances") {
+// The epoch may be one ahead of the thread that frees, and who pins that one may see the record still.
+TEST_CASE("a freed record is not handed out before two advances after the one that may be on its way") {
   AnchoredPool p(CommitForm::strict, formatted_image(64 * 1024));
   REQUIRE(p.put(0, 100, 1).ok());
   const uint64_t off = p.slot(0);
@@ -194,8 +195,10 @@ TEST_CASE("a freed record is not handed out before two advances") {
   REQUIRE(p.remove(0).ok());
   REQUIRE(p->limbo_count() == 1);
   REQUIRE_FALSE(handed_out());
-  REQUIRE(p->advance(false));
-  REQUIRE_FALSE(handed_out());
+  for (int i = 0; i < 2; ++i) {
+    REQUIRE(p->advance(false));
+    REQUIRE_FALSE(handed_out());
+  }
   REQUIRE(p->advance(false));
   REQUIRE(handed_out());
   REQUIRE(p->limbo_count() == 0);
@@ -223,8 +226,10 @@ TEST_CASE("line memory is not handed out before a retire advance that began afte
       return seen;
     };
     if (retire_first) {
-      REQUIRE(p->advance(true));  // of the same epoch as the free: not enough
-      REQUIRE_FALSE(handed_out());
+      for (int i = 0; i < 2; ++i) {  // of the epoch of the free, and of the next, which may see it still: not enough
+        REQUIRE(p->advance(true));
+        REQUIRE_FALSE(handed_out());
+      }
     } else {
       for (int i = 0; i < 5; ++i) REQUIRE(p->advance(false));
       REQUIRE_FALSE(handed_out());
