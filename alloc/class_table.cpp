@@ -53,11 +53,12 @@ Result<uint64_t> revived_word(Pool& pool, uint32_t id, const ClassSpec& spec) {
   if (spec.slab_bytes == old_slab_bytes) return live_class_word(spec, g);
   NACRE_ASSIGN(const auto used, pool.heap().used_classes());
   if (!used.test(id)) return live_class_word(spec, g);
-  return Status::error(Code::invalid_argument,
-                       "allocation class of %u bytes: it has slabs of %llu bytes already, so none of %llu can be added; leave "
-                       " out the length, or delete what is in its units",
-                       spec.unit_bytes, static_cast<unsigned long long>(old_slab_bytes),
-                       static_cast<unsigned long long>(spec.slab_bytes));
+  return Status::error(
+      Code::invalid_argument,
+      "allocation class of %u bytes: it has slabs of %llu bytes already, so none of %llu can be added; leave "
+      " out the length, or delete what is in its units",
+      spec.unit_bytes, static_cast<unsigned long long>(old_slab_bytes),
+      static_cast<unsigned long long>(spec.slab_bytes));
 }
 
 Status refuse_if_needed(const SizeClasses& classes, uint32_t id, std::span<const ClassNeed> needs) {

@@ -50,8 +50,8 @@ class Commit {
   /// As the pool's salt; shorthand for writers of fresh bytes.
   Salt salt() const noexcept { return pool_.salt(); }
 
-  /// Says that [off, off + bytes) holds a finished sealed range whose first word begins with `crc`, and flushes it, at the
-  /// latest together with the log record.
+  /// Says that [off, off + bytes) holds a finished sealed range whose first word begins with `crc`, and flushes it, at
+  /// the latest together with the log record.
   void flush_fresh(uint64_t off, uint64_t bytes, uint32_t crc, const pmem::Site& site);
   /// As flush_fresh, for a range that the caller has flushed himself.
   void note_fresh(uint64_t off, uint64_t bytes, uint32_t crc);
@@ -66,9 +66,9 @@ class Commit {
   /// has freed meanwhile is no error before publish(): then the plan is out of date, and validation says so.)
   Status free(uint64_t off, UnitUse use);
 
-  /// Locks these lines (index lines to be changed, validated or freed) and then those with the bits of the units that are
-  /// allocated and freed, in lock order, and reserves room for changes of
-  /// at most `max_lines` of them by at most `max_ops` set_word calls. too_large if the record could not fit its lane. Nothing is locked on failure.
+  /// Locks these lines (index lines to be changed, validated or freed) and then those with the bits of the units that
+  /// are allocated and freed, in lock order, and reserves room for changes of at most `max_lines` of them by at most
+  /// `max_ops` set_word calls. too_large if the record could not fit its lane. Nothing is locked on failure.
   Status lock(std::span<const uint64_t> line_offs, uint64_t max_lines, uint64_t max_ops);
   /// Says that the caller read the locked lines with their checks and found their guards unchanged under the lock, so
   /// that publish need not verify them again.

@@ -118,8 +118,10 @@ Status Commit::add_chunk_words() noexcept {
     const bool twice = updates.size() != first_update && updates.back().line_off == change.line_off &&
                        ops.back().word == change.word;
     if ((word & ~bitmap) != change.from || twice)
-      return Status::error(Code::corruption, "chunk table line at offset %llu: word %u is %016llx and not what this commit "
-                           "was to change; run nacre check", ull(change.line_off), change.word, ull(word));
+      return Status::error(Code::corruption,
+                           "chunk table line at offset %llu: word %u is %016llx and not what this commit "
+                           "was to change; run nacre check",
+                           ull(change.line_off), change.word, ull(word));
     if (updates.size() == first_update || updates.back().line_off != change.line_off)
       updates.push({change.line_off, 0, 0, static_cast<uint32_t>(ops.size()), 0});
     ops.push({static_cast<uint8_t>(change.word), OpKind::set, change.to | bitmap});

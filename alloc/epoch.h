@@ -47,9 +47,9 @@ class Epochs {
   }
   uint32_t depth() const noexcept { return slots_[thread_index()].depth; }
 
-  /// The epoch that what this thread, which is pinned, has just unlinked belongs to. Not what current() says: the stores
-  /// that unlinked it may still be on their way when the epoch is read, and whoever pins the next one may see the old
-  /// state. While this thread is pinned at p the epoch is p + 1 at most, so nobody later than p + 1 can.
+  /// The epoch that what this thread, which is pinned, has just unlinked belongs to. Not what current() says: the
+  /// stores that unlinked it may still be on their way when the epoch is read, and whoever pins the next one may see
+  /// the old state. While this thread is pinned at p the epoch is p + 1 at most, so nobody later than p + 1 can.
   uint64_t unlink_epoch() const noexcept {
     return slots_[thread_index()].pinned.load(std::memory_order_relaxed) + 1;
   }

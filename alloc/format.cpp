@@ -175,8 +175,10 @@ Result<SuperblockView> read_superblock(const pmem::Domain& domain, bool read_onl
   if (!view.geometry.valid() || geometry->words[kChunkWord] >> 32 != 0)
     return Status::error(Code::corruption, "the superblock's geometry makes no sense");
   if (Layout(view.geometry, 0).zones_off > domain.size_bytes())
-    return Status::error(Code::corruption, "the file has %llu bytes, less than the lane area of this pool needs: it was "
-                         "truncated", static_cast<unsigned long long>(domain.size_bytes()));
+    return Status::error(Code::corruption,
+                         "the file has %llu bytes, less than the lane area of this pool needs: it was "
+                         "truncated",
+                         static_cast<unsigned long long>(domain.size_bytes()));
   return view;
 }
 

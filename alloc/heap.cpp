@@ -209,8 +209,10 @@ Status Heap::claim_chunks(Claim& out, uint32_t chunks) {
   }
   const Status s = claim_empty(out, chunks, 0);
   if (s.code() != Code::not_found) return s;
-  return Status::error(Code::out_of_space, "pool of %llu bytes is full: no %u free chunks of %u bytes in a row are "
-                       "left", static_cast<unsigned long long>(layout_.pool_bytes()), chunks, layout_.geometry.chunk_bytes);
+  return Status::error(Code::out_of_space,
+                       "pool of %llu bytes is full: no %u free chunks of %u bytes in a row are "
+                       "left",
+                       static_cast<unsigned long long>(layout_.pool_bytes()), chunks, layout_.geometry.chunk_bytes);
 }
 
 Status Heap::load_all() {

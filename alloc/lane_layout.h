@@ -10,7 +10,7 @@
 //
 //   entries  fresh   | offset/16 u40 | bytes varint | crc32c u32 |                    one-fence commits only
 //            line    | offset/64 u40 | seq - prev seq varint | check u16 | op | op ...
-//            op      | u8 = word (bits 0..2), kind (3..4), wide (5), more (6: another op of this line follows) | operand
+//            op      | u8 = word (bits 0..2), kind (3..4), wide (5), more (6: another op follows) | operand
 //                      kind 0 set: u64
 //                      kind 1 or, 2 andnot: u64 if wide, else u8 = number of the one bit
 //                      kind 3 set to a slot: u24 = bits 40..63; bits 0..39 are the offset/16 of fresh range 0, or if
@@ -21,8 +21,9 @@
 // check is what the line's guard says after the commit (15 bits). Recovery writes it rather than one of its own making:
 // so a line with damage in a word that no record of its chain changes is still seen to be damaged.
 //
-// crc is CRC32C over the record from byte 8 to the end of its last cell and then bytes 4 to 7, seeded with the pool's salt and the
-// offset of the cell it starts at (record_seed): a record read at another place, or of another pool, is no record.
+// crc is CRC32C over the record from byte 8 to the end of its last cell and then bytes 4 to 7, seeded with the pool's
+// salt and the offset of the cell it starts at (record_seed): a record read at another place, or of another pool, is no
+// record.
 #pragma once
 
 #include <cstdint>

@@ -209,7 +209,8 @@ uint64_t load(const std::byte* p, size_t bytes) noexcept {
 }  // namespace
 
 uint64_t max_record_cells(uint64_t fresh_count, uint64_t line_count, uint64_t op_count) noexcept {
-  return ceil_div(kHeaderMax + fresh_count * kFreshEntryMax + line_count * kLineEntryMax + op_count * kOpMax, kLineBytes);
+  return ceil_div(kHeaderMax + fresh_count * kFreshEntryMax + line_count * kLineEntryMax + op_count * kOpMax,
+                  kLineBytes);
 }
 
 void encode_record(LogRecord& record, uint32_t seed, std::byte* cell) noexcept {

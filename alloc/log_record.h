@@ -72,8 +72,8 @@ inline uint32_t record_seed(Salt salt, uint64_t cell_off) noexcept { return crc3
 /// is stored once, the one with the crc last.
 void encode_record(LogRecord& record, uint32_t seed, std::byte* cell) noexcept;
 
-/// The crc that a record of so many cells must have: over words 1 and up, then the upper half of word 0, which the writer
-/// knows last.
+/// The crc that a record of so many cells must have: over words 1 and up, then the upper half of word 0, which the
+/// writer knows last.
 uint32_t record_crc(const std::byte* cell, uint32_t cells, uint32_t seed) noexcept;
 
 /// Just the header's counts and crc: the number of cells of the record that starts at `cell`, 0 if there is none.

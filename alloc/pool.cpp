@@ -90,7 +90,8 @@ Status Pool::why_not_writable() const noexcept {
     return Status::error(Code::read_only, "the pool was opened read-only");
   if (failed_.load(std::memory_order_acquire)) [[unlikely]] {
     sync::Guard guard(failure_mutex_);
-    return Status::error(Code::read_only, "the pool became read-only after a failure (%s: %s); close it and open it again",
+    return Status::error(Code::read_only,
+                         "the pool became read-only after a failure (%s: %s); close it and open it again",
                          failure_.name(), failure_text_);
   }
   return domain_->health();
@@ -122,7 +123,8 @@ namespace {
 // The slabs that units come back to lie all over the memory: first the slab is asked for, then its word.
 void prefetch_slabs(const ReservedQueue<LimboEntry>& limbo) noexcept {
   constexpr size_t kSlabAhead = 8, kWordAhead = 4;
-  if (const LimboEntry* e = limbo.ahead(kSlabAhead); e != nullptr && !e->unit.is_extent()) __builtin_prefetch(e->unit.slab, 1);
+  if (const LimboEntry* e = limbo.ahead(kSlabAhead); e != nullptr && !e->unit.is_extent())
+    __builtin_prefetch(e->unit.slab, 1);
   if (const LimboEntry* e = limbo.ahead(kWordAhead); e != nullptr && !e->unit.is_extent())
     e->unit.slab->prefetch_word(e->unit.unit);
 }

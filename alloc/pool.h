@@ -115,7 +115,8 @@ class Pool {
   std::vector<std::unique_ptr<Lane>>& lanes() noexcept { return lanes_; }
   Lane& acquire_lane() noexcept {
     const auto count = static_cast<uint32_t>(lanes_.size());
-    const uint32_t wanted = detail::t_preferred_lane >= 0 ? static_cast<uint32_t>(detail::t_preferred_lane) : thread_index();
+    const uint32_t wanted =
+        detail::t_preferred_lane >= 0 ? static_cast<uint32_t>(detail::t_preferred_lane) : thread_index();
     if (wanted < count && try_take(*lanes_[wanted])) [[likely]]
       return *lanes_[wanted];
     return acquire_any_lane(wanted);
@@ -123,15 +124,15 @@ class Pool {
   void release_lane(Lane& lane) noexcept { lane.held.store(0, std::memory_order_release); }
   /// Tests: the lane that the calling thread tries first, in every pool; -1 for the default (by thread).
   static void prefer_lane(int lane) noexcept;
-  /// True if the lane has freed so much that the epoch should move on, which costs a fence and a system call: many units
-  /// (the more the pool has the more may wait), or a good part of the pool's bytes.
+  /// True if the lane has freed so much that the epoch should move on, which costs a fence and a system call: many
+  /// units (the more the pool has the more may wait), or a good part of the pool's bytes.
   bool advance_is_due(const Lane& lane) const noexcept {
     const uint64_t pool_bytes = layout_.pool_bytes();
     return lane.frees_since_advance >= std::clamp<uint64_t>(pool_bytes / kBytesPerWaitingUnit, 128, 4096) ||
            lane.freed_bytes_since_advance >= pool_bytes / kWaitingShare;
   }
-  /// Gives all units whose time has come back to the heap, of this lane and of those that nobody holds. The caller holds
-  /// the lane.
+  /// Gives all units whose time has come back to the heap, of this lane and of those that nobody holds. The caller
+  /// holds the lane.
   void drain_all(Lane& held) noexcept;
   /// Gives units whose time has come back to the heap, some at a time. The caller holds the lane.
   void drain_limbo(Lane& lane) noexcept {

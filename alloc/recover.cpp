@@ -110,9 +110,10 @@ class Recovery {
   Status check_links() const {
     for (const ChainLink& link : links_)
       if (!layout_.is_line(link.line_off))
-        return Status::error(Code::corruption, "log record %llu names offset %llu, which is no line of this pool of %llu "
-                             "bytes", static_cast<unsigned long long>(link.seq),
-                             static_cast<unsigned long long>(link.line_off),
+        return Status::error(Code::corruption,
+                             "log record %llu names offset %llu, which is no line of this pool of %llu "
+                             "bytes",
+                             static_cast<unsigned long long>(link.seq), static_cast<unsigned long long>(link.line_off),
                              static_cast<unsigned long long>(layout_.pool_bytes()));
     return Code::ok;
   }

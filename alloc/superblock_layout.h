@@ -3,7 +3,7 @@
 //
 //   line 0 identity   0         8                  16      24         32        40            48            56
 //                     | magic   | version u32 | 0  | compat| ro_compat| incompat| identity_lo | identity_hi | guard
-//   line 1 geometry   | chunk_bytes u32, 0 u32 | lane_count u32, lane_cells u32 | client | replica set | 0 | 0 | 0 | guard
+//   line 1 geometry   | chunk_bytes u32, 0 | lane_count u32, lane_cells u32 | client | replica set | 0 | 0 | 0 | guard
 //   line 2 roots      | pool_bytes | state | catalogue off | quarantine off | max_bytes | 0 | 0 | guard
 //
 // Lines 0 and 1 are checked with salt 0 (the salt comes from them), all others with the pool's.
@@ -24,7 +24,15 @@ inline constexpr uint64_t kKnownCompat = 0;
 inline constexpr uint64_t kKnownRoCompat = 0;
 inline constexpr uint64_t kKnownIncompat = 0;
 
-enum IdentityWord : uint32_t { kMagicWord, kVersionWord, kCompatWord, kRoCompatWord, kIncompatWord, kIdLoWord, kIdHiWord };
+enum IdentityWord : uint32_t {
+  kMagicWord,
+  kVersionWord,
+  kCompatWord,
+  kRoCompatWord,
+  kIncompatWord,
+  kIdLoWord,
+  kIdHiWord
+};
 enum GeometryWord : uint32_t { kChunkWord, kLaneWord, kClientWord, kReplicaWord };
 enum RootsWord : uint32_t { kPoolBytesWord, kStateWord, kCatalogueWord, kQuarantineWord, kMaxBytesWord };
 

@@ -13,8 +13,10 @@ Status check_backed(const Layout& layout) {
   const uint64_t frames = layout.pool_bytes() >> layout.chunk_shift;
   if (n == 0) return Status::error(Code::corruption, "zone table: it names no zone");
   if (frames >= layout.zone(n - 1).chunk_frame) return Code::ok;
-  return Status::error(Code::corruption, "zone table: zone %llu begins at offset %llu, its chunks at %llu, behind the "
-                       "end of this pool of %llu bytes", ull(n - 1), ull(layout.chunk_off(layout.zone(n - 1).meta_frame)),
+  return Status::error(Code::corruption,
+                       "zone table: zone %llu begins at offset %llu, its chunks at %llu, behind the "
+                       "end of this pool of %llu bytes",
+                       ull(n - 1), ull(layout.chunk_off(layout.zone(n - 1).meta_frame)),
                        ull(layout.chunk_off(layout.zone(n - 1).chunk_frame)), ull(layout.pool_bytes()));
 }
 

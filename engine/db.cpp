@@ -190,7 +190,8 @@ Result<std::shared_ptr<Table>> Db::Impl::open_table(std::string_view name, std::
   if (const auto it = open_tables.find(name); it != open_tables.end()) return check_engine(it->second, name, create);
   Result<TableEntry> entry = catalogue.exists() ? catalogue.find(name) : Result<TableEntry>(Code::not_found);
   if (!entry && entry.status().code() != Code::not_found) return entry.status();
-  if (!entry && !create) return Status::error(Code::not_found, "there is no table '%.*s'", static_cast<int>(name.size()), name.data());
+  if (!entry && !create)
+    return Status::error(Code::not_found, "there is no table '%.*s'", static_cast<int>(name.size()), name.data());
   std::shared_ptr<Table> table;
   if (entry || *create == EngineKind::hash) {
     const bool made = !entry;

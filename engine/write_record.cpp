@@ -18,7 +18,8 @@ void write_large(alloc::Commit& commit, alloc::Pool& pool, uint64_t off, uint16_
   const uint64_t value_off = off + head.bytes + key.size();
   for (uint64_t done = 0; done < value.size();) {
     // Pieces end at lines, so that no line is written twice.
-    const uint64_t end = std::min<uint64_t>(align_down(value_off + done + kPieceBytes, kLineBytes) - value_off, value.size());
+    const uint64_t end =
+        std::min<uint64_t>(align_down(value_off + done + kPieceBytes, kLineBytes) - value_off, value.size());
     crc = crc32c(crc, value.data() + done, end - done);
     pool.domain().copy_nt(value_off + done, value.data() + done, end - done, site);
     done = end;

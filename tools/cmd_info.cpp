@@ -123,7 +123,8 @@ void add_space(Figures& figures, Session& session, const Common& common) {
   figures.push_back(stored);
   if (stored.value == 0) return;
   const double ratio = static_cast<double>(taken) / static_cast<double>(stored.value);
-  figures.push_back({.name = "space_for_a_stored_byte", .value = 0, .text = fmt::format("{:.3f}", ratio), .is_text = true});
+  figures.push_back(
+      {.name = "space_for_a_stored_byte", .value = 0, .text = fmt::format("{:.3f}", ratio), .is_text = true});
 }
 
 Exit run_info(const InfoRequest& request) {

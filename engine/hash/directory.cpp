@@ -43,8 +43,9 @@ Status Directory::path(uint64_t hash, EntryPath& out) const {
       const uint32_t covered = out.in_root ? 0 : bits_used;
       const uint32_t floor = out.in_root ? 0 : bits_used - shape_.dir_bits;
       const uint64_t last = entry_off(entry) + shape_.segment_bytes();
-      if (entry_depth(entry) > covered || entry_depth(entry) > kMaxDepth || (!out.in_root && entry_depth(entry) <= floor) ||
-          last > pool_.layout().pool_bytes() || !pool_.layout().is_line(entry_off(entry)))
+      if (entry_depth(entry) > covered || entry_depth(entry) > kMaxDepth ||
+          (!out.in_root && entry_depth(entry) <= floor) || last > pool_.layout().pool_bytes() ||
+          !pool_.layout().is_line(entry_off(entry)))
         return bad_entry(line_off, entry);
       out.count = 1u << (covered - entry_depth(entry));
       out.first_idx = out.first_idx / out.count * out.count;

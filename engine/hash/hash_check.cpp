@@ -37,13 +37,15 @@ void HashTree::check_entry(alloc::HeapCheck& check, const CheckSpot& spot, uint6
   const uint64_t off = entry_off(entry);
   const EntryKind kind = entry_kind(entry);
   const bool segment = kind == EntryKind::segment;
-  const bool depth_fits = !segment || (entry_depth(entry) <= spot.bits && (spot.bits == 0 || entry_depth(entry) > spot.floor));
+  const bool depth_fits =
+      !segment || (entry_depth(entry) <= spot.bits && (spot.bits == 0 || entry_depth(entry) > spot.floor));
   if (!entry_clean(entry) || kind == EntryKind::empty || !depth_fits || spot.bits > kMaxDepth + shape_.dir_bits) {
     check.problem("table %u: directory entry %016llx makes no sense", table_id_, ull(entry));
     return;
   }
   if (segment) {
-    if (check.mark(off, shape_.segment_bytes(), "segment")) check_segment(check, off, spot.prefix, entry_depth(entry), live);
+    if (check.mark(off, shape_.segment_bytes(), "segment"))
+      check_segment(check, off, spot.prefix, entry_depth(entry), live);
   } else if (check.mark(off, shape_.dir_node_bytes(), "directory node")) {
     check_node(check, spot, off, live);
   }
@@ -93,14 +95,16 @@ void HashTree::check_segment(alloc::HeapCheck& check, uint64_t segment_off, uint
     if (l == 0) continue;
     for (uint64_t slot : pool_.line(line_off)->words) {
       if (!slot_live(slot)) {
-        if (slot != 0 && slot != kTombstone) check.problem("segment line at offset %llu: slot %016llx has no offset", ull(line_off), ull(slot));
+        if (slot != 0 && slot != kTombstone)
+          check.problem("segment line at offset %llu: slot %016llx has no offset", ull(line_off), ull(slot));
         continue;
       }
       ++live;
       check_slot(check, segment_off, prefix, depth, l, slot);
       RecordView view;
       if (view_record(pool_, slot_off(slot), view) && !keys.insert(view.key).second)
-        check.problem("segment at offset %llu: a key of %zu bytes stands in it twice", ull(segment_off), view.key.size());
+        check.problem("segment at offset %llu: a key of %zu bytes stands in it twice", ull(segment_off),
+                      view.key.size());
     }
   }
 }

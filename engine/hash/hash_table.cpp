@@ -210,11 +210,11 @@ bool HashTree::still_valid(const KeyHash& hash, const Plan& plan) noexcept {
   return true;
 }
 
-// Locks what the plan is about, and frees what it replaces. `held` is false if something had changed, or if a tag stood for
-// another key: then nothing is locked, and the caller plans anew (with `match`, which may have become stricter). A key is
-// compared under the locks: taking them would otherwise wait until the old record has come from memory.
-Status HashTree::lock_plan(alloc::Commit& commit, std::string_view key, const KeyHash& hash, Match& match, const Plan& p,
-                           bool& held) {
+// Locks what the plan is about, and frees what it replaces. `held` is false if something had changed, or if a tag stood
+// for another key: then nothing is locked, and the caller plans anew (with `match`, which may have become stricter). A
+// key is compared under the locks: taking them would otherwise wait until the old record has come from memory.
+Status HashTree::lock_plan(alloc::Commit& commit, std::string_view key, const KeyHash& hash, Match& match,
+                           const Plan& p, bool& held) {
   if (p.found) NACRE_TRY(commit.free(slot_off(p.slot), alloc::UnitUse::record));
   const uint64_t lines[] = {p.home_off, p.slot_line_off};
   NACRE_TRY(commit.lock(lines, 1, 1));

@@ -128,8 +128,9 @@ Status SegmentSplit::run() {
     const uint64_t prefix = prefix_of(hash_, depth_);
     const uint64_t right_prefix = prefix | uint64_t{1} << (63 - depth_);
     if (!rebuild_) tree_.directory_.grow_to(new_depth);
-    std::array images{SegmentImage(pool_, shape_, tree_.table_id_, left_off, prefix, new_depth, image_lines_[0]),
-                      SegmentImage(pool_, shape_, tree_.table_id_, right_off, right_prefix, new_depth, image_lines_[1])};
+    std::array images{
+        SegmentImage(pool_, shape_, tree_.table_id_, left_off, prefix, new_depth, image_lines_[0]),
+        SegmentImage(pool_, shape_, tree_.table_id_, right_off, right_prefix, new_depth, image_lines_[1])};
     NACRE_TRY(fill_images(images));
     images[0].write(commit);
     if (!rebuild_) images[1].write(commit);
@@ -194,7 +195,8 @@ Status SegmentSplit::side_and_home(const Slot& slot, uint32_t& side, uint32_t& h
   const bool tag_tells = depth_ >= shape_.tag_skip && depth_ < shape_.tag_skip + kTagBits;
   if (rebuild_) side = 0;
   if ((tag_tells || rebuild_) && !in_stash) {
-    if (!rebuild_) side = static_cast<uint32_t>(slot.slot >> (kOffBits + kTagBits - 1 - (depth_ - shape_.tag_skip)) & 1);
+    if (!rebuild_)
+      side = static_cast<uint32_t>(slot.slot >> (kOffBits + kTagBits - 1 - (depth_ - shape_.tag_skip)) & 1);
     const uint32_t line = slot.line - 1;
     const bool displaced = (slot.slot & kDisplaced) != 0;
     home = !displaced ? line : line == 0 ? shape_.home_lines() - 1 : line - 1;

@@ -63,7 +63,8 @@ TEST_CASE("a pool grows beyond its first size, within max_size, and shrinks when
     return uint64_t{0};
   };
   const std::string value(100'000, 'v');
-  auto db = Db::open("", {.create_if_missing = true, .size = 1u << 20, .medium = "memory", .max_size = 8u << 20}).value();
+  auto db =
+      Db::open("", {.create_if_missing = true, .size = 1u << 20, .medium = "memory", .max_size = 8u << 20}).value();
   auto table = db.default_table().value();
   nacre::Status put;
   int kept = 0;

@@ -316,7 +316,9 @@ TEST_CASE("the first count after a crash is exact though threads write meanwhile
   }
 }
 
-TEST_CASE("values of all sizes by four threads: slabs, slabs of several chunks and extents change hands, and none is shared") {
+TEST_CASE(
+    "values of all sizes by four threads: slabs, slabs of several chunks and extents change hands, and none is "
+    "shared") {
   for (const bool one_fence : {false, true}) {
     const auto db = make_db(make_image(48 << 20), {.one_fence = one_fence});
     const auto table = db->default_table();
@@ -332,7 +334,8 @@ TEST_CASE("values of all sizes by four threads: slabs, slabs of several chunks a
             if (const Status s = table->remove(key); !s.ok() && s != Code::not_found) ++bad;
             break;
           case 1:
-            if (const Status s = table->get(key, [&](std::string_view v) { bad += v.find_first_not_of(v[0]) != v.npos; });
+            if (const Status s =
+                    table->get(key, [&](std::string_view v) { bad += v.find_first_not_of(v[0]) != v.npos; });
                 !s.ok() && s != Code::not_found)
               ++bad;
             break;

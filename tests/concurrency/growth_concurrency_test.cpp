@@ -50,7 +50,8 @@ int put_all(Table& table) {
 
 }  // namespace
 
-TEST_CASE("four threads put while the pool grows from its least size: nothing is lost, and no byte is unaccounted for") {
+TEST_CASE(
+    "four threads put while the pool grows from its least size: nothing is lost, and no byte is unaccounted for") {
   const TempFolder folder("/dev/shm");
   for (const MediumChoice medium : {MediumChoice::dax, MediumChoice::memory})
     for (const bool one_fence : {false, true}) {

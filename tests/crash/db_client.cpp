@@ -295,10 +295,8 @@ std::vector<Directed> directed() {
       {"rebuild of a segment full of tombstones", fill(0, 18) + remove(2, 13) + "|;" + fill(100, 12)},
       {"line memory of split segments is reused",
        fill(0, 24) + "|;retire;retire;retire;" + fill(24, 10) + "retire;retire;" + fill(40, 8)},
-      {"overwrites that grow and shrink",
-       fill(0, 3) + "|;put:0:1:100:1;put:0:1:8:2;put:0:1:700:3;put:0:1:0:4"},
-      {"unit of an overwritten record is reused",
-       fill(0, 3) + "|;put:0:1:8:21;epoch;epoch;put:0:1:8:22;put:0:2:8:23"},
+      {"overwrites that grow and shrink", fill(0, 3) + "|;put:0:1:100:1;put:0:1:8:2;put:0:1:700:3;put:0:1:0:4"},
+      {"unit of an overwritten record is reused", fill(0, 3) + "|;put:0:1:8:21;epoch;epoch;put:0:1:8:22;put:0:2:8:23"},
       {"an idle lane whose last record frees in another slab",
        fill(0, 3) + "lane:1;put:0:1:100:5;lane:0;put:0:1:8:6;epoch;epoch;|;put:0:5:100:7;put:0:6:100:8"},
       {"clear of a table with a directory", fill(0, 30) + "|;clear:0;put:0:1:8:9"},
@@ -308,8 +306,7 @@ std::vector<Directed> directed() {
       {"a second catalogue node", "create:1;create:2;|;create:3;create:4;put:4:1:8:1;drop:3"},
       {"two lanes take turns",
        fill(0, 4) + "|;lane:1;put:0:1:8:31;lane:0;put:0:2:8:32;lane:1;del:0:1;lane:0;put:0:1:8:33"},
-      {"lane wraps", fill(0, 4) + "|;" + fill(0, 4) + fill(0, 4) + fill(0, 4) + fill(0, 4) + fill(0, 4),
-       ",cells=16"},
+      {"lane wraps", fill(0, 4) + "|;" + fill(0, 4) + fill(0, 4) + fill(0, 4) + fill(0, 4) + fill(0, 4), ",cells=16"},
       {"full pool",
        "|;put:0:1:3900:1;put:0:2:3900:2;put:0:3:3900:3;put:0:4:3900:4;put:0:5:3900:5;put:0:6:3900:6;"
        "put:0:7:3900:7;put:0:8:3900:8;put:0:9:3900:9;del:0:1;put:0:10:3900:10"},
@@ -318,9 +315,11 @@ std::vector<Directed> directed() {
       {"growth by splits", fill(0, 40) + large(50, 5) + "|;" + fill(60, 14) + large(80, 3), ",max=131072"},
       {"growth, then clear, shrink and growth again",
        large(1, 12) + "|;clear:0;retire;retire;shrink;put:0:1:3900:1;" + large(2, 10), ",max=131072"},
-      {"shrink in a pool that is almost empty", fill(0, 6) + "|;shrink;put:0:1:3900:1;put:0:2:3900:2;shrink", ",max=131072"},
+      {"shrink in a pool that is almost empty", fill(0, 6) + "|;shrink;put:0:1:3900:1;put:0:2:3900:2;shrink",
+       ",max=131072"},
       {"growth, kill, growth, crash, shrink, crash",
-       large(1, 9) + "|;put:0:10:3900:1;!kill;put:0:11:3900:2;!crash:3;del:0:10;del:0:11;shrink;!crash:4;put:0:12:3900:3",
+       large(1, 9) +
+           "|;put:0:10:3900:1;!kill;put:0:11:3900:2;!crash:3;del:0:10;del:0:11;shrink;!crash:4;put:0:12:3900:3",
        ",max=131072"},
       {"values grow to extents and shrink again",
        fill(0, 3) + "|;put:0:1:900:1;put:0:1:3000:2;put:0:1:8:3;put:0:1:9000:4;put:0:2:5000:5;del:0:1;epoch;epoch;"
@@ -359,11 +358,9 @@ std::vector<Directed> directed() {
        large(1, 8) + "|;addclass:304;put:0:9:280:1;put:0:10:3900:2;noclass:304;put:0:11:280:3;put:0:12:3900:4;del:0:9;"
                      "del:0:12;shrink;addclass:304;put:0:13:280:5",
        ",max=131072"},
-      {"kill, recover, go on, crash", fill(0, 16) +
-                                          "|;put:0:16:8:1;!kill;put:0:17:8:2;put:0:18:8:3;!kill;put:0:19:8:4;"
-                                          "!crash:3;put:0:20:8:5;put:0:21:8:6"},
-      {"crash in the middle of a drop, and again",
-       "create:1;" + fill(0, 22, 1) + "|;drop:1;!crash:5;!kill;create:1"},
+      {"kill, recover, go on, crash", fill(0, 16) + "|;put:0:16:8:1;!kill;put:0:17:8:2;put:0:18:8:3;!kill;put:0:19:8:4;"
+                                                    "!crash:3;put:0:20:8:5;put:0:21:8:6"},
+      {"crash in the middle of a drop, and again", "create:1;" + fill(0, 22, 1) + "|;drop:1;!crash:5;!kill;create:1"},
   };
 }
 

@@ -1,5 +1,5 @@
-// The commit path with as little as possible above it: a root line, seven node lines, seven records each.
-// Every structural edge of alloc/ is one or two operations away in a pool of ten 4 KiB chunks, or of some forty of 1 KiB.
+// The commit path with as little as possible above it: a root line, seven node lines, seven records each. Every
+// structural edge of alloc/ is one or two operations away in a pool of ten 4 KiB chunks, or of some forty of 1 KiB.
 //
 // Config keys: form=strict|one, lanes=<n>, cells=<of a lane>, chunk=<bytes>, size=<bytes>.
 // Operations:

@@ -100,14 +100,16 @@ void skipped() { WARN("skipped: no file system can be mounted here"); }
 
 }  // namespace
 
-TEST_CASE("the k-th system call of its kind fails while a pool grows, for every k: full, unchanged, and it grows later") {
+TEST_CASE(
+    "the k-th system call of its kind fails while a pool grows, for every k: full, unchanged, and it grows later") {
   const TempFolder folder;
   struct Row {
     os::Call call;
     int error;
   };
-  for (const Row& row : {Row{os::Call::fallocate, ENOSPC}, Row{os::Call::statvfs, EIO}, Row{os::Call::getrlimit, EINVAL},
-                         Row{os::Call::fsync, EIO}, Row{os::Call::mmap, ENODEV}, Row{os::Call::madvise, ENOMEM}})
+  for (const Row& row :
+       {Row{os::Call::fallocate, ENOSPC}, Row{os::Call::statvfs, EIO}, Row{os::Call::getrlimit, EINVAL},
+        Row{os::Call::fsync, EIO}, Row{os::Call::mmap, ENODEV}, Row{os::Call::madvise, ENOMEM}})
     for (const bool helper : {false, true})
       for (int k = 0; k < 6; ++k) {
         INFO(os::call_name(row.call) << " " << k << (helper ? ", helper" : ""));

@@ -165,8 +165,8 @@ void run_growing_property(const alloc::Geometry* geometry, uint64_t pool_bytes, 
   const DbModel model;
   DbUnderTest sut(geometry, pool_bytes, most_bytes, *rc::gen::arbitrary<bool>());
   rc::state::check(model, sut,
-                   rc::state::gen::execOneOfWithArgs<Put, Put, PutMany, PutMany, PutMany, Remove, Remove, Shrink, Reopen,
-                                                     Verify, Clear, Drop>());
+                   rc::state::gen::execOneOfWithArgs<Put, Put, PutMany, PutMany, PutMany, Remove, Remove, Shrink,
+                                                     Reopen, Verify, Clear, Drop>());
   const std::string problem = unsound(sut.db());
   expect(problem.empty(), problem);
 }
