@@ -96,3 +96,35 @@ TEST_CASE("one thread shrinks the pool again and again while four put and remove
   REQUIRE(db->shrink().ok());
   REQUIRE(unsound(*db, int64_t{kThreads} * 50) == "");
 }
+
+// Whoever is refused asks why with a lane held; the shrinker waits for lanes with the mutex of growth held.
+TEST_CASE("a full pool that may not grow is shrunk while four threads are refused: nobody waits for ever") {
+  const TempFolder folder("/dev/shm");
+  Options options = growing(MediumChoice::dax, true);
+  options.max_size_bytes = kMinPoolBytes;
+  auto db = expect_db(Db::open((folder / "pool").c_str(), options));
+  const auto table = db->default_table();
+  std::atomic<int> refused{0}, wrong{0};
+  std::atomic<bool> stop{false};
+  std::thread shrinker([&] {
+    while (!stop) {
+      const Status s = db->shrink();
+      wrong += !s.ok() && s != Code::locked;
+    }
+  });
+  std::vector<std::thread> threads;
+  for (int t = 0; t < kThreads; ++t)
+    threads.emplace_back([&, t] {
+      for (int i = 0; i < kPuts / 4; ++i) {
+        const Status s = table->put(key_of(t, i), std::string(4000, 'v'));
+        refused += s == Code::out_of_space;
+        wrong += !s.ok() && s != Code::out_of_space;
+      }
+    });
+  for (std::thread& t : threads) t.join();
+  stop = true;
+  shrinker.join();
+  REQUIRE(wrong == 0);
+  REQUIRE(refused > 0);
+  REQUIRE(unsound(*db, -1) == "");
+}

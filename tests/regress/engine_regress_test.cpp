@@ -123,3 +123,16 @@ TEST_CASE("the first count after a crash, taken while a remove was finishing, wa
   REQUIRE(count_of(*table) == expected);
   REQUIRE(unsound(*db, static_cast<int64_t>(expected)).empty());
 }
+
+// Units wait in limbo by their number, and a large value is one unit: thousands of them waited while the pool grew.
+TEST_CASE("overwriting one value of 1 MiB again and again made the pool grow without end") {
+  Options options;
+  options.create_if_missing = true;
+  options.size_bytes = 16 << 20;
+  options.medium = MediumChoice::memory;
+  const auto db = expect_db(Db::open(nullptr, options));
+  const std::string value(1 << 20, 'v');
+  for (int i = 0; i < 500; ++i) REQUIRE(db->default_table()->put("k", value).ok());
+  REQUIRE(figure(db->info(), "pool_bytes") <= 48u << 20);
+  REQUIRE(unsound(*db, 1).empty());
+}
