@@ -506,33 +506,19 @@ inline uint64_t Commit::choose_seq() noexcept {
   return seq + 1;
 }
 
-namespace {
-
-[[gnu::noinline]] uint64_t change_of_many(const GuardedLine& line, std::span<const WordOp> ops) noexcept {
-  uint64_t words[kLineWords], change = 0;
-  std::copy_n(line.words, kLineWords, words);
-  for (const WordOp& op : ops) words[op.word] = apply_op(words[op.word], op);
-  for (uint32_t w = 0; w < kLineWords; ++w)
-    if (words[w] != line.words[w]) change ^= check_change(w, words[w] ^ line.words[w]);
-  return change;
-}
-
-}  // namespace
-
 // What each line's guard will be; it goes into the log as well.
 inline void Commit::compute_guards() noexcept {
   const LogRecord& record = lane_->record;
   for (LineUpdate& u : lane_->record.updates) {
     const GuardedLine* line = pool_.line(u.line_off);
-    uint64_t check = (line->guard >> kSeqBits & kCheckMask) ^ check_change_of_seq(u.prev_seq ^ record.seq);
-    const WordOp* ops = &record.ops[u.first_op];
-    if (u.op_count == 1) {
-      const uint64_t old = line->words[ops->word];
-      check ^= check_change(ops->word, old ^ apply_op(old, *ops));
-    } else {
-      check ^= change_of_many(*line, {ops, u.op_count});
+    uint64_t differences[kLineWords] = {};
+    for (uint32_t i = 0; i < u.op_count; ++i) {
+      const WordOp& op = record.ops[u.first_op + i];
+      const uint64_t now = line->words[op.word] ^ differences[op.word];
+      differences[op.word] ^= now ^ apply_op(now, op);
     }
-    u.guard = check << kSeqBits | record.seq;
+    const uint64_t old_check = line->guard >> kSeqBits & kCheckMask;
+    u.guard = (old_check ^ check_change(differences, u.prev_seq ^ record.seq)) << kSeqBits | record.seq;
   }
 }
 

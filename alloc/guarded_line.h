@@ -90,26 +90,11 @@ inline uint64_t line_check(Salt salt, uint64_t line_off, const uint64_t words[kL
   });
 }
 
-/// What the check changes by (exclusive or) when word `word` changes by `difference`.
-inline uint64_t check_change(uint32_t word, uint64_t difference) noexcept {
-  return detail::with_crc_step([&](auto step) noexcept {
-    uint32_t crc = step(0, difference);
-    switch (word) {  // the zeros of the words that follow in its chain
-      case 0: return detail::fold_check15(step(step(crc, 0), 0), difference);
-      case 1: return detail::fold_check15(step(crc, 0), difference);
-      case 2: return detail::fold_check15(crc, difference);
-      case 3: return detail::fold_check15(detail::mix_b(step(step(crc, 0), 0)), difference);
-      case 4: return detail::fold_check15(detail::mix_b(step(crc, 0)), difference);
-      case 5: return detail::fold_check15(detail::mix_b(crc), difference);
-      default: return detail::fold_check15(detail::mix_c(step(crc, 0)), difference);
-    }
-  });
-}
-
-/// As check_change, for the seq of the guard.
-inline uint64_t check_change_of_seq(uint64_t difference) noexcept {
-  return detail::with_crc_step(
-      [&](auto step) noexcept { return detail::fold_check15(detail::mix_c(step(0, difference)), difference); });
+/// What the check changes by (exclusive or) when the words and seq change by these differences. It is the check of the
+/// differences themselves: the code is linear, and crc32c(0, 0) is 0. No branch asks which word it is, for nobody could
+/// predict it.
+inline uint64_t check_change(const uint64_t differences[kLineWords], uint64_t seq_difference) noexcept {
+  return line_check(0, 0, differences, seq_difference);
 }
 
 /// The guard word for these words at this place, busy clear.

@@ -37,14 +37,11 @@ class CellWriter {
     put(value >> 32, 32);
   }
   [[gnu::always_inline]] void varint(uint64_t value) noexcept {
-    uint64_t coded = value & 0x7f;
-    uint32_t bits = 8;
-    for (value >>= 7; value != 0 && bits < 56; value >>= 7, bits += 8) {
-      coded |= uint64_t{0x80} << (bits - 8) | (value & 0x7f) << bits;
+    if (value < uint64_t{1} << 21) [[likely]] {
+      const uint32_t more = (value >= 1u << 7) + (value >= 1u << 14);  // bytes behind the first
+      const uint64_t coded = (value & 0x7f) | (value & 0x3f80) << 1 | (value & 0x1fc000) << 2;
+      return put(coded | (0x8080 & ((1u << 8 * more) - 1)), 8 + 8 * more);
     }
-    if (value == 0) [[likely]]
-      return put(coded, bits);
-    put(coded | uint64_t{0x80} << 48, bits);  // beyond 49 bits: only the length of a range can be
     for (; value >= 0x80; value >>= 7) put((value & 0x7f) | 0x80, 8);
     put(value, 8);
   }

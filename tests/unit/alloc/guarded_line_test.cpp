@@ -105,11 +105,12 @@ TEST_CASE("a change of one word changes the check by what check_change says, so 
   for (int i = 0; i < 10'000; ++i) {
     const Sealed line = random_line(random.next());
     Sealed changed = line;
-    const auto word = static_cast<uint32_t>(random.below(kLineWords));
+    const uint64_t word = random.below(kLineWords);
     changed.words[word] = random.next();
-    const uint64_t seq = random.next() & kSeqMask, old_seq = guard_seq(line.words[7]);
-    const uint64_t change =
-        check_change(word, changed.words[word] ^ line.words[word]) ^ check_change_of_seq(seq ^ old_seq);
+    uint64_t differences[kLineWords] = {};
+    differences[word] = changed.words[word] ^ line.words[word];
+    const uint64_t seq = random.next() & kSeqMask;
+    const uint64_t change = check_change(differences, seq ^ guard_seq(line.words[7]));
     changed.words[7] = ((line.words[7] >> kSeqBits & kCheckMask) ^ change) << kSeqBits | seq;
     REQUIRE(changed.intact());
     changed.flip(static_cast<uint32_t>(random.below(kLineWords * 64)));
