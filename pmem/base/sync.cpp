@@ -46,11 +46,13 @@ const bool g_prepared = [] {
   return light;
 }();
 
+constinit std::atomic<bool> g_all_fences_are_full{false};
+
 }  // namespace
 
 void heavy_fence() noexcept {
   std::atomic_thread_fence(std::memory_order_seq_cst);
-  if (!g_prepared) return;
+  if (!g_prepared || g_all_fences_are_full.load(std::memory_order_acquire)) return;
   if (os::fence_all_threads() == 0) return;
   if (os::prepare_fence_all_threads() == 0 && os::fence_all_threads() == 0) return;  // a child of fork asks again
   // Forbidden since (a sandbox). From now on the frequent side fences itself; a store that was made before has long
@@ -58,6 +60,7 @@ void heavy_fence() noexcept {
   detail::g_fences_are_light.store(false, std::memory_order_seq_cst);
   std::this_thread::sleep_for(std::chrono::milliseconds(2));
   std::atomic_thread_fence(std::memory_order_seq_cst);
+  g_all_fences_are_full.store(true, std::memory_order_release);
 }
 
 }  // namespace nacre::sync
