@@ -17,7 +17,7 @@ constexpr std::ptrdiff_t kFewUnsorted = 8;
 constexpr uint64_t kFlushAtOnceBytes = 4096; // fresh ranges from here on are written back while the commit goes on
 
 /// The many lines of a segment come in order but for a few.
-[[gnu::noinline]] void sort_unique_many(ReservedVector<uint32_t>& v) noexcept {
+[[gnu::noinline]] void sort_unique(ReservedVector<uint32_t>& v) noexcept {
   if (uint32_t* sorted = std::is_sorted_until(v.begin(), v.end()); v.end() - sorted <= kFewUnsorted)
     for (; sorted != v.end(); ++sorted) std::rotate(std::upper_bound(v.begin(), sorted, *sorted), sorted, sorted + 1);
   else
@@ -25,32 +25,52 @@ constexpr uint64_t kFlushAtOnceBytes = 4096; // fresh ranges from here on are wr
   v.truncate(static_cast<size_t>(std::unique(v.begin(), v.end()) - v.begin()));
 }
 
-/// Ascending, each once. Most commits have one or two.
-inline void sort_unique(ReservedVector<uint32_t>& v) noexcept {
-  if (v.size() > 2) [[unlikely]]
-    return sort_unique_many(v);
-  if (v.size() < 2 || v[0] < v[1]) return;
-  if (v[0] == v[1])
-    v.truncate(1);
-  else
-    std::swap(v[0], v[1]);
+/// The stripes of `count` lines, ascending, each once. Most commits have one or two: these are put in order before they
+/// are stored, for a load of both at once would wait until the two stores have left the core.
+template <class LineOff>
+inline void collect_stripes(const LineLocks& locks, size_t count, LineOff&& line_off, ReservedVector<uint32_t>& out) {
+  out.clear();
+  if (count == 0) return;
+  const uint32_t a = locks.stripe_of(line_off(0));
+  if (count == 1) return out.push(a);
+  const uint32_t b = locks.stripe_of(line_off(1));
+  if (count == 2) [[likely]] {
+    out.push(std::min(a, b));
+    if (a != b) out.push(std::max(a, b));
+    return;
+  }
+  for (size_t i = 0; i < count; ++i) out.push(locks.stripe_of(line_off(i)));
+  sort_unique(out);
 }
 
 }  // namespace
 
 Commit::~Commit() {
-  if (lane_ == nullptr) return;
-  give_back();
-  release();
+  if (lane_ != nullptr) {
+    give_back();
+    release();
+  } else if (pinned_) {
+    unpin();
+  }
 }
 
 // ---- step 0: pin, lane, units ----
 
-Status Commit::begin() {
+Status Commit::pin() {
   NACRE_TRY(pool_.writable());
-  if (lane_ != nullptr) return Status::error(Code::internal, "commit: begun twice");
+  if (pinned_) return Status::error(Code::internal, "commit: begun twice");
   NACRE_TRY(pool_.epochs().pin());
   pinned_ = true;
+  return Code::ok;
+}
+
+inline void Commit::unpin() noexcept {
+  pool_.epochs().unpin();
+  pinned_ = false;
+}
+
+Status Commit::begin() {
+  if (!pinned_ || lane_ != nullptr) NACRE_TRY(pin());
   take_lane();
   if (!lane_->ready) [[unlikely]]
     lane_->make_ready();
@@ -80,7 +100,7 @@ void Commit::take_lane() noexcept {
 }
 
 // The next commit of this kind is likely to get this unit: its lines come into the cache meanwhile.
-inline void Commit::prefetch_next(const Slab& slab) const noexcept {
+inline void Commit::prefetch_next(Slab& slab) const noexcept {
   const uint32_t next = slab.peek();
   if (next == slab.unit_count()) return;
   const auto* p = pool_.at<std::byte>(slab.unit_off(next));
@@ -261,8 +281,7 @@ Status Commit::without_lane(Work&& work) {
   LogRecord record = std::exchange(old->record, {});
   old->room_lines = old->room_ops = 0;
   pool_.release_lane(*old);
-  pool_.epochs().unpin();
-  pinned_ = false;
+  unpin();
   ++pin_breaks_;
   const Status done = work();
   const Status s = pool_.epochs().pin();
@@ -317,7 +336,7 @@ uint64_t Commit::fresh_seq(uint64_t off) const noexcept {
   uint64_t seq = lane_->last_seq;
   for (const UnitRef& unit : lane_->allocated)
     if (!unit.is_extent() && unit.off() == off) {
-      const uint64_t line_off = pool_.heap().bit_of(unit).line_off;
+      const uint64_t line_off = Heap::bit_of(unit).line_off;
       seq = std::max(seq, guard_seq(sync::load_acquire(&pool_.line(line_off)->guard)));
     }
   return seq + 1;
@@ -332,10 +351,12 @@ void Commit::finish_fresh() noexcept {
 }
 
 Status Commit::free(uint64_t off, UnitUse use) {
-  UnitRef unit;
-  NACRE_TRY(pool_.heap().locate_to_free(off, unit));
-  if (!unit.is_extent()) __builtin_prefetch(pool_.line(pool_.heap().bit_of(unit).line_off));
-  lane_->freed.push_back({unit, use == UnitUse::lines});
+  lane_->freed.reserve(lane_->freed.size() + 1);
+  Lane::Freed& freed = lane_->freed.next();  // filled in place: a copy would wait for all stores before it
+  NACRE_TRY(pool_.heap().locate_to_free(off, freed.unit));
+  freed.lines = use == UnitUse::lines;
+  if (!freed.unit.is_extent()) __builtin_prefetch(pool_.line(Heap::bit_of(freed.unit).line_off));
+  lane_->freed.push_next();
   return Code::ok;
 }
 
@@ -344,14 +365,13 @@ Status Commit::free(uint64_t off, UnitUse use) {
 // The bits of the units this commit allocates and frees, in the order of their lines.
 inline void Commit::collect_bits() noexcept {
   Lane& lane = *lane_;
-  const Heap& heap = pool_.heap();
   lane.bits.clear();
   bool extents = false;
   const auto add = [&](const UnitRef& unit, bool set) {
     if (unit.is_extent()) [[unlikely]]
       extents = true;
     else
-      lane.bits.push({heap.bit_of(unit), set});
+      lane.bits.push({Heap::bit_of(unit), set});
   };
   for (const UnitRef& unit : lane.allocated) add(unit, true);
   for (const Lane::Freed& f : lane.freed) add(f.unit, false);
@@ -359,14 +379,9 @@ inline void Commit::collect_bits() noexcept {
   if (extents || own_word_ != nullptr) [[unlikely]]
     collect_chunk_words();
   if (lane.bits.size() < 2) return;
-  const auto before = [](const Lane::BitChange& a, const Lane::BitChange& b) {
-    if (a.bit.line_off != b.bit.line_off) return a.bit.line_off < b.bit.line_off;
-    if (a.bit.word != b.bit.word) return a.bit.word < b.bit.word;
-    return a.set < b.set;
-  };
   if (lane.bits.size() > 2)
-    std::sort(lane.bits.begin(), lane.bits.end(), before);
-  else if (before(lane.bits[1], lane.bits[0]))
+    std::sort(lane.bits.begin(), lane.bits.end());
+  else if (lane.bits[1] < lane.bits[0])
     std::swap(lane.bits[0], lane.bits[1]);
 }
 
@@ -374,10 +389,9 @@ inline void Commit::collect_bits() noexcept {
 inline void Commit::lock_slab_lines() noexcept {
   Lane& lane = *lane_;
   LineLocks& locks = pool_.slab_locks();
-  lane.slab_stripes.clear();
-  for (const auto& change : lane.bits) lane.slab_stripes.push(locks.stripe_of(change.bit.line_off));
-  for (const auto& change : lane.words) lane.slab_stripes.push(locks.stripe_of(change.line_off));
-  sort_unique(lane.slab_stripes);
+  const size_t bits = lane.bits.size();
+  const auto line_off = [&](size_t i) { return i < bits ? lane.bits[i].line_off() : lane.words[i - bits].line_off; };
+  collect_stripes(locks, bits + lane.words.size(), line_off, lane.slab_stripes);
   for (uint32_t stripe : lane.slab_stripes) locks.lock(stripe);
 }
 
@@ -400,9 +414,7 @@ Status Commit::lock(std::span<const uint64_t> line_offs, uint64_t max_lines, uin
     lane.limbo_lines.reserve(lane.freed.size());
   }
   LineLocks& locks = pool_.index_locks();
-  lane.index_stripes.clear();
-  for (uint64_t off : line_offs) lane.index_stripes.push(locks.stripe_of(off));
-  sort_unique(lane.index_stripes);
+  collect_stripes(locks, line_offs.size(), [&](size_t i) { return line_offs[i]; }, lane.index_stripes);
   for (uint32_t stripe : lane.index_stripes) locks.lock(stripe);
   collect_bits();
   lock_slab_lines();
@@ -449,38 +461,38 @@ void Commit::set_word(uint64_t line_off, uint32_t word, uint64_t value) noexcept
   ops.push(op);
 }
 
-inline void Commit::add_bit_op(const Lane::BitChange& change) noexcept {
+inline void Commit::add_bit_op(BitChange change) noexcept {
   auto& updates = lane_->record.updates;
   auto& ops = lane_->record.ops;
-  const OpKind kind = change.set ? OpKind::set_bits : OpKind::clear_bits;
-  if (updates.size() == index_updates_ || updates.back().line_off != change.bit.line_off) {
-    updates.push({change.bit.line_off, 0, 0, static_cast<uint32_t>(ops.size()), 1});
-  } else if (ops.back().word == change.bit.word && ops.back().kind == kind) {
-    ops.back().operand |= change.bit.mask;
+  const OpKind kind = change.sets() ? OpKind::set_bits : OpKind::clear_bits;
+  if (updates.size() == index_updates_ || updates.back().line_off != change.line_off()) {
+    updates.push({change.line_off(), 0, 0, static_cast<uint32_t>(ops.size()), 1});
+  } else if (ops.back().word == change.word() && ops.back().kind == kind) {
+    ops.back().operand |= change.mask();
     return;
   } else {
     ++updates.back().op_count;
   }
-  ops.push({change.bit.word, kind, change.bit.mask});
+  ops.push({change.word(), kind, change.mask()});
 }
 
 // They become line updates of the commit, under the locks of their lines.
 inline Status Commit::add_slab_updates() {
   Lane& lane = *lane_;
   index_updates_ = static_cast<uint32_t>(lane.record.updates.size());
-  for (const auto& change : lane.bits) {
-    const uint64_t word = pool_.line(change.bit.line_off)->words[change.bit.word];
-    if (((word & change.bit.mask) != 0) == change.set) [[unlikely]]
+  for (const BitChange change : lane.bits) {
+    const uint64_t word = pool_.line(change.line_off())->words[change.word()];
+    if (((word & change.mask()) != 0) == change.sets()) [[unlikely]]
       return wrong_bit(change);
     add_bit_op(change);
   }
   return lane.words.empty() ? Status() : add_chunk_words();
 }
 
-Status Commit::wrong_bit(const Lane::BitChange& change) noexcept {
+Status Commit::wrong_bit(BitChange change) noexcept {
   return Status::error(Code::corruption, "bitmap line at offset %llu: a unit that is to be %s is %s already; run nacre "
-                       "check", static_cast<unsigned long long>(change.bit.line_off),
-                       change.set ? "allocated" : "freed", change.set ? "allocated" : "free");
+                       "check", static_cast<unsigned long long>(change.line_off()),
+                       change.sets() ? "allocated" : "freed", change.sets() ? "allocated" : "free");
 }
 
 // Better to refuse than to build on damage. (A damaged line could not get a good check again in any case: the new
@@ -659,8 +671,7 @@ void Commit::give_back() noexcept {
 void Commit::release() noexcept {
   pool_.release_lane(*lane_);
   lane_ = nullptr;
-  if (pinned_) pool_.epochs().unpin();
-  pinned_ = false;
+  if (pinned_) unpin();
 }
 
 }  // namespace nacre::alloc

@@ -40,7 +40,10 @@ class Commit {
   Commit(const Commit&) = delete;
   Commit& operator=(const Commit&) = delete;
 
-  /// Pins the epoch and takes a lane. read_only, limit, io_error. May be called again after publish().
+  /// Pins the epoch: for who wants to look around before begin(), while the lane's last commit is still on its way to
+  /// the medium. read_only, limit, io_error.
+  Status pin();
+  /// Pins the epoch, if pin() has not, and takes a lane. Errors as pin(). May be called again after publish().
   Status begin();
 
   /// Reserves a unit of at least `bytes` for this commit: of a slab, or for a record an extent of whole chunks. May
@@ -128,14 +131,15 @@ class Commit {
   Status repin_and_reclaim();
   template <class Work>
   Status without_lane(Work&& work);
-  void prefetch_next(const Slab& slab) const noexcept;
+  void prefetch_next(Slab& slab) const noexcept;
   void take_lane() noexcept;
+  void unpin() noexcept;
   void flush_owed() noexcept;
   void collect_bits() noexcept;
-  void add_bit_op(const Lane::BitChange& change) noexcept;
+  void add_bit_op(BitChange change) noexcept;
   void lock_slab_lines() noexcept;
   Status add_slab_updates();
-  static Status wrong_bit(const Lane::BitChange& change) noexcept;
+  static Status wrong_bit(BitChange change) noexcept;
   Status check_lines() const;
   void reserve_ring(uint64_t max_cells) noexcept;
   void change_half() noexcept;

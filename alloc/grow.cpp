@@ -41,7 +41,10 @@ Status plan_growth(const Layout& layout, uint64_t chunks, uint64_t step_bytes, u
     zone = layout.next_zone(out.zone_capacity);
     first = 0;
   }
-  const uint64_t end = std::min({zone.chunk_frame + first + want, zone.end_frame(), max_frames});
+  const uint64_t whole_frames = std::max<uint64_t>(kHugePageBytes >> layout.chunk_shift, 1);
+  const uint64_t wanted_end = zone.chunk_frame + first + want;
+  const uint64_t end = std::min({step_bytes < kHugePageBytes ? wanted_end : align_up(wanted_end, whole_frames),
+                                 zone.end_frame(), max_frames});
   if (layout.zone_count() + (out.zone_capacity != 0) > kMaxZones || end < zone.chunk_frame + first + chunks)
     return Status::error(Code::out_of_space, "it may have at most %llu bytes", static_cast<ull>(max_bytes));
   out.new_bytes = end << layout.chunk_shift;

@@ -181,12 +181,6 @@ Status Heap::locate(uint64_t off, UnitRef& out) {
                        static_cast<unsigned long long>(off));
 }
 
-BitRef Heap::bit_of(const UnitRef& unit) const noexcept {
-  const uint32_t word = unit.unit / 64;
-  return {unit.slab->bitmap_off() + word / kLineWords * kLineBytes, static_cast<uint8_t>(word % kLineWords),
-          uint64_t{1} << unit.unit % 64};
-}
-
 // ---- chunks that change their use ----
 
 Status Heap::claim_chunks(Claim& out, uint32_t chunks) {

@@ -44,9 +44,11 @@ struct Arena {
 /// Where a unit's bit is on the medium.
 struct BitRef {
   uint64_t line_off;
-  uint8_t word;
-  uint64_t mask;
+  uint32_t index;  // among the bits of the line's words
+  uint8_t word() const noexcept { return static_cast<uint8_t>(index / 64); }
+  uint64_t mask() const noexcept { return uint64_t{1} << index % 64; }
 };
+inline constexpr uint32_t kBitsPerLine = kLineWords * 64;
 
 /// What the pool's bytes are used for, from the medium.
 struct HeapUsage {
@@ -123,7 +125,10 @@ class Heap {
   /// As locate, for a caller who holds a pin. An extent that is free by now is no error: `out.chunks` is 0, and the
   /// commit that still means to free it fails.
   Status locate_to_free(uint64_t off, UnitRef& out);
-  BitRef bit_of(const UnitRef& unit) const noexcept;
+  static BitRef bit_of(const UnitRef& unit) noexcept {
+    const uint32_t line = unit.unit / kBitsPerLine;
+    return {unit.slab->bitmap_off() + line * kLineBytes, unit.unit - line * kBitsPerLine};
+  }
   /// Chunks of the largest extent that this pool could ever hold.
   uint64_t largest_extent_chunks() const noexcept;
   uint64_t free_chunks_known() noexcept;

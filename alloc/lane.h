@@ -100,6 +100,26 @@ struct LimboEntry {
   uint64_t epoch;
 };
 
+/// A unit's bit that a commit sets or clears: one number, so that the numbers sort in lock order.
+///
+///   | number of the line | index of the bit 9 | 1: it is set, 0: it is cleared |
+class BitChange {
+ public:
+  BitChange() = default;
+  BitChange(const BitRef& bit, bool set) noexcept
+      : packed_(bit.line_off / kLineBytes << kLineShift | uint64_t{bit.index} << 1 | (set ? 1 : 0)) {}
+  uint64_t line_off() const noexcept { return (packed_ >> kLineShift) * kLineBytes; }
+  uint8_t word() const noexcept { return static_cast<uint8_t>(packed_ >> 7 & 7); }
+  uint64_t mask() const noexcept { return uint64_t{1} << (packed_ >> 1 & 63); }
+  bool sets() const noexcept { return (packed_ & 1) != 0; }
+  friend bool operator<(BitChange a, BitChange b) noexcept { return a.packed_ < b.packed_; }
+
+ private:
+  static constexpr uint32_t kLineShift = 10;
+  static_assert(kBitsPerLine <= 512);
+  uint64_t packed_ = 0;
+};
+
 struct alignas(64) Lane {
   // shared with the epoch advance
   std::atomic<uint32_t> held{0};
@@ -132,10 +152,6 @@ struct alignas(64) Lane {
   uint64_t room_lines = 0, room_ops = 0;  // what the vectors below surely hold
   LogRecord record;
   ReservedVector<uint32_t> index_stripes, slab_stripes;
-  struct BitChange {
-    BitRef bit;
-    bool set;
-  };
   ReservedVector<BitChange> bits;
   struct Freed {
     UnitRef unit;

@@ -35,6 +35,9 @@ class ReservedVector {
     reserve(size_ + 1);
     push(item);
   }
+  /// The place of the next item, for which there is room; push_next() adds it as it is then.
+  T& next() noexcept { return items_[size_]; }
+  void push_next() noexcept { ++size_; }
   /// Inserts before item `at`; there is room for it.
   void insert(size_t at, const T& item) noexcept {
     std::copy_backward(items_.get() + at, items_.get() + size_, items_.get() + size_ + 1);

@@ -57,11 +57,16 @@ class Slab {
     }
     return unit_count_;
   }
-  /// The unit that take() is likely to hand out next; unit_count() if it would have to look for it.
-  uint32_t peek() const noexcept {
-    const uint32_t w = hint_.load(std::memory_order_relaxed);
-    const uint64_t bits = available_[w].load(std::memory_order_relaxed);
-    return bits == 0 ? unit_count_ : w * 64 + static_cast<uint32_t>(std::countr_zero(bits));
+  /// The unit that take() is likely to hand out next, which then need not look for it; unit_count() if there is none.
+  uint32_t peek() noexcept {
+    const uint32_t start = hint_.load(std::memory_order_relaxed);
+    for (uint32_t i = 0, w = start; i < words_; ++i, w = w + 1 == words_ ? 0 : w + 1) {
+      const uint64_t bits = available_[w].load(std::memory_order_relaxed);
+      if (bits == 0) continue;
+      if (w != start) hint_.store(w, std::memory_order_relaxed);
+      return w * 64 + static_cast<uint32_t>(std::countr_zero(bits));
+    }
+    return unit_count_;
   }
   /// Asks for what give() will touch, of a slab that is in the cache already.
   void prefetch_word(uint32_t unit) const noexcept { __builtin_prefetch(&available_[unit / 64], 1); }

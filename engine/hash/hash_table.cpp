@@ -245,15 +245,22 @@ Status HashTree::put(std::string_view key, std::string_view value) {
     uint64_t full_segment;
     {
       alloc::Commit commit(pool_);
-      NACRE_TRY(commit.begin());
+      NACRE_TRY(commit.pin());
       if (closed()) return Code::stopped;
-      uint64_t off;
-      NACRE_TRY(commit.allocate(bytes, alloc::UnitUse::record, off));
-      if (closed()) return Code::stopped;  // again: to reclaim space, allocate lets go of lane and pin for a moment
-      // The record is stored while the one it may replace comes from memory.
+      // The record that may be replaced comes from memory while the lane is waited for and the new one is stored.
       Plan p;
       Match match = Match::by_tag;
       NACRE_TRY(plan(key, hash, match, p));
+      NACRE_TRY(commit.begin());
+      if (closed()) return Code::stopped;  // again: who closes the tree waits for lanes, not for pins
+      uint64_t off = 0;
+      if (p.slot_line_off != 0) {
+        NACRE_TRY(commit.allocate(bytes, alloc::UnitUse::record, off));
+        if (commit.pin_breaks() != 0) [[unlikely]] {  // to reclaim space it let go of lane and pin for a moment
+          if (closed()) return Code::stopped;
+          NACRE_TRY(plan(key, hash, match, p));
+        }
+      }
       if (p.slot_line_off != 0) {
         write_record(commit, pool_, off, table_id_, key, value, site::kRecordFlush);  // 1. invisible, 2. on its way
         commit.finish_fresh();
@@ -283,14 +290,19 @@ Status HashTree::remove(std::string_view key) {
   const KeyHash hash = hash_key(key);
   prefetch_home(hash);
   alloc::Commit commit(pool_);
-  NACRE_TRY(commit.begin());
+  NACRE_TRY(commit.pin());
   if (closed()) return Code::stopped;
   Plan p;
-  bool held = false;
-  for (Match match = Match::by_tag; !held;) {
+  Match match = Match::by_tag;
+  NACRE_TRY(plan(key, hash, match, p));
+  if (!p.found) return Code::not_found;
+  NACRE_TRY(commit.begin());
+  if (closed()) return Code::stopped;
+  for (bool held = false; !held;) {
+    NACRE_TRY(lock_plan(commit, key, hash, match, p, held));
+    if (held) break;
     NACRE_TRY(plan(key, hash, match, p));
     if (!p.found) return Code::not_found;
-    NACRE_TRY(lock_plan(commit, key, hash, match, p, held));
   }
   // A line without another zero word may have been full once: keys may be displaced from it.
   commit.set_word(p.slot_line_off, p.slot_word, p.line_has_zero ? 0 : kTombstone);

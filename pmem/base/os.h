@@ -76,6 +76,10 @@ int msync(void* address, uint64_t bytes) noexcept;  ///< waits until the range i
 int madvise(void* address, uint64_t bytes, int advice) noexcept;
 /// Takes the write faults of mapped whole pages now. EINVAL where the kernel has no such call.
 int populate(void* address, uint64_t bytes) noexcept;
+/// Makes whole, mapped huge pages of what is there in small pages. EINVAL where the system cannot.
+int collapse(void* address, uint64_t bytes) noexcept;
+/// False also if it cannot be told.
+bool is_tmpfs(int fd) noexcept;
 
 enum class LockKind : uint8_t { shared, exclusive };
 /// Locks the whole file for this open file description, without waiting: EAGAIN when somebody else has it.

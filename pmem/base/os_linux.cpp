@@ -1,4 +1,5 @@
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <linux/membarrier.h>
 #include <sys/mman.h>
 #include <sys/random.h>
@@ -6,6 +7,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/statvfs.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -18,6 +20,9 @@
 
 #ifndef MADV_POPULATE_WRITE
 #define MADV_POPULATE_WRITE 23  // Linux 5.14; part of the kernel's interface
+#endif
+#ifndef MADV_COLLAPSE
+#define MADV_COLLAPSE 25  // Linux 6.1; part of the kernel's interface
 #endif
 
 namespace nacre::os {
@@ -207,6 +212,13 @@ int madvise(void* address, uint64_t bytes, int advice) noexcept {
 }
 
 int populate(void* address, uint64_t bytes) noexcept { return madvise(address, bytes, MADV_POPULATE_WRITE); }
+
+int collapse(void* address, uint64_t bytes) noexcept { return madvise(address, bytes, MADV_COLLAPSE); }
+
+bool is_tmpfs(int fd) noexcept {
+  struct statfs info;
+  return run(Call::statvfs, [&] { return ::fstatfs(fd, &info); }) == 0 && info.f_type == TMPFS_MAGIC;
+}
 
 int lock_file(int fd, LockKind kind) noexcept {
   const int error = run(Call::lock, [&] {

@@ -7,11 +7,11 @@
 
 #include "pmem/base/os.h"
 #include "pmem/base/units.h"
+#include "pmem/media/huge_pages.h"
 
 namespace nacre::pmem {
 namespace {
 
-constexpr uint64_t kHugePageBytes = uint64_t{2} << 20;
 constexpr int kReserved = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
 
 Status map_error(int error, const char* what, uint64_t bytes) noexcept {

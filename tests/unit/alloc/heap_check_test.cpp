@@ -72,7 +72,7 @@ TEST_CASE("the check finds a unit that is reachable but free") {
   AnchoredPool p;
   REQUIRE(p.put(0, 100, 1).ok());
   const BitRef bit = bit_at(p.pool(), p.slot(0));
-  p->line(bit.line_off)->words[bit.word] &= ~bit.mask;
+  p->line(bit.line_off)->words[bit.word()] &= ~bit.mask();
   reseal(p.pool(), bit.line_off);
   const auto problems = p.problems(100);
   REQUIRE(problems.size() == 1);
