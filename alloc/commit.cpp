@@ -56,13 +56,7 @@ Commit::~Commit() {
 
 // ---- step 0: pin, lane, units ----
 
-Status Commit::pin() {
-  NACRE_TRY(pool_.writable());
-  if (pinned_) return Status::error(Code::internal, "commit: begun twice");
-  NACRE_TRY(pool_.epochs().pin());
-  pinned_ = true;
-  return Code::ok;
-}
+Status Commit::begun_twice() noexcept { return Status::error(Code::internal, "commit: begun twice"); }
 
 inline void Commit::unpin() noexcept {
   pool_.epochs().unpin();
@@ -217,8 +211,6 @@ class Commit::Inner {
     NACRE_TRY(commit.lock({}, 0, 0));
     NACRE_TRY(commit.make_visible());
     lane_.applied_seq.store(lane_.last_seq, std::memory_order_release);
-    Lane::bump(lane_.commits, 1);
-    Lane::bump(lane_.cells, lane_.record.cells);
     return Code::ok;
   }
   bool broken() const noexcept { return commit.broken_; }
@@ -571,6 +563,16 @@ inline void Commit::append() noexcept {
   for (const LineUpdate& u : lane.record.updates) lane.half_lines[lane.half].add(u.line_off);
 }
 
+// All that the lane has to note and that does not depend on the fence comes before it: stores behind it wait in the core
+// until the fence is through, and when there are too many of them, so does everything else.
+inline void Commit::settle() noexcept {
+  Lane& lane = *lane_;
+  if (!lane.freed.empty()) into_limbo();
+  Lane::bump(lane.commits, 1);
+  if (strict_) Lane::bump(lane.strict_commits, 1);
+  Lane::bump(lane.cells, lane.record.cells);
+}
+
 Status Commit::make_durable() {
   Lane& lane = *lane_;
   if (strict_ && !fresh_fenced_ && !lane.record.fresh.empty()) [[unlikely]]
@@ -584,6 +586,7 @@ Status Commit::make_durable() {
   compute_guards();
   flush_owed();
   append();
+  settle();
   ticket_ = pool_.domain().order(site::kCommitFence);
   fence_passed();
   if (s = pool_.domain().health(); !s.ok()) {
@@ -634,10 +637,6 @@ void Commit::finish() noexcept {
   pool_.domain().wait(ticket_, site::kCommitWait);
   lane.applied_seq.store(lane.record.seq, std::memory_order_release);
   lane.allocated.clear();
-  if (!lane.freed.empty()) into_limbo();
-  Lane::bump(lane.commits, 1);
-  if (strict_) Lane::bump(lane.strict_commits, 1);
-  Lane::bump(lane.cells, lane.record.cells);
   const bool retire = lane.line_frees_since_retire >= kRetireLimboUnits;
   const bool advance = retire || pool_.advance_is_due(lane);
   if (advance) lane.frees_since_advance = lane.freed_bytes_since_advance = 0;
@@ -646,7 +645,8 @@ void Commit::finish() noexcept {
   if (advance) pool_.advance(retire);
 }
 
-// What this commit freed waits until nobody can see it.
+// What this commit freed waits until nobody can see it. If the commit's fence fails it waits for ever: the epoch of a
+// failed medium does not move on.
 void Commit::into_limbo() noexcept {
   Lane& lane = *lane_;
   const uint64_t epoch = pool_.epochs().unlink_epoch(), chunk_bytes = pool_.layout().geometry.chunk_bytes;

@@ -42,7 +42,13 @@ class Commit {
 
   /// Pins the epoch: for who wants to look around before begin(), while the lane's last commit is still on its way to
   /// the medium. read_only, limit, io_error.
-  Status pin();
+  Status pin() {
+    NACRE_TRY(pool_.writable());
+    if (pinned_) return begun_twice();
+    NACRE_TRY(pool_.epochs().pin());
+    pinned_ = true;
+    return Code::ok;
+  }
   /// Pins the epoch, if pin() has not, and takes a lane. Errors as pin(). May be called again after publish().
   Status begin();
 
@@ -132,6 +138,7 @@ class Commit {
   template <class Work>
   Status without_lane(Work&& work);
   void prefetch_next(Slab& slab) const noexcept;
+  static Status begun_twice() noexcept;
   void take_lane() noexcept;
   void unpin() noexcept;
   void flush_owed() noexcept;
@@ -148,6 +155,7 @@ class Commit {
   uint64_t choose_seq() noexcept;
   void compute_guards() noexcept;
   void append() noexcept;
+  void settle() noexcept;
   Status make_durable();
   Status make_visible();
   void apply() noexcept;

@@ -61,7 +61,7 @@ struct HardwareCrcStep {
 };
 #endif
 template <class Body>
-auto with_crc_step(Body&& body) noexcept {
+[[gnu::always_inline]] inline auto with_crc_step(Body&& body) noexcept {
 #if defined(__x86_64__)
   if (crc32c_is_hardware()) [[likely]]
     return body(HardwareCrcStep{});

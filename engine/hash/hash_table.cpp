@@ -85,7 +85,7 @@ Status HashTree::is_record_of(uint64_t slot, std::string_view key, bool& matches
 }
 
 // What an operation will need next, asked for while it does something else.
-void HashTree::prefetch_home(const KeyHash& hash) const noexcept {
+inline void HashTree::prefetch_home(const KeyHash& hash) const noexcept {
   if (const uint64_t entry = directory_.peek(hash.bits); entry != 0)
     __builtin_prefetch(pool_.line(home_line_off(entry_off(entry), hash.home)));
 }
@@ -96,9 +96,21 @@ void HashTree::prefetch_record(uint64_t slot) const noexcept {
 }
 
 // The key of a record, and what freeing it touches.
-void HashTree::prefetch_to_replace(uint64_t slot) const noexcept {
+inline void HashTree::prefetch_to_replace(uint64_t slot) const noexcept {
   __builtin_prefetch(pool_.at<const std::byte>(slot_off(slot)));
   pool_.heap().prefetch_unit(slot_off(slot));
+}
+
+// The record that a writer is going to compare, and to free, as soon as its key's line is there. plan() says so again, and
+// by then for sure; but between here and there are more stores than a core holds back while a fence is on its way.
+inline void HashTree::prefetch_match(const KeyHash& hash) const noexcept {
+  const uint64_t entry = directory_.peek(hash.bits);
+  if (entry == 0) return;
+  const alloc::GuardedLine* line = pool_.line(home_line_off(entry_off(entry), hash.home));
+#pragma GCC unroll 7
+  for (uint32_t w = 0; w < alloc::kLineWords; ++w)
+    if (const uint64_t slot = sync::load_relaxed(&line->words[w]); (slot ^ hash.tag) - 1 < kOffMask)
+      return prefetch_to_replace(slot);
 }
 
 // ---- reading ----
@@ -247,6 +259,7 @@ Status HashTree::put(std::string_view key, std::string_view value) {
       alloc::Commit commit(pool_);
       NACRE_TRY(commit.pin());
       if (closed()) return Code::stopped;
+      prefetch_match(hash);
       // The record that may be replaced comes from memory while the lane is waited for and the new one is stored.
       Plan p;
       Match match = Match::by_tag;
@@ -292,6 +305,7 @@ Status HashTree::remove(std::string_view key) {
   alloc::Commit commit(pool_);
   NACRE_TRY(commit.pin());
   if (closed()) return Code::stopped;
+  prefetch_match(hash);
   Plan p;
   Match match = Match::by_tag;
   NACRE_TRY(plan(key, hash, match, p));

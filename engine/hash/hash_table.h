@@ -114,6 +114,7 @@ class HashTree {
   bool still_valid(const KeyHash& hash, const Plan& plan) noexcept;
   Status make_room(const KeyHash& hash, uint64_t segment_off);
   void add_count(const alloc::Lane& lane, int64_t n) noexcept;
+  void prefetch_match(const KeyHash& hash) const noexcept;
   void prefetch_home(const KeyHash& hash) const noexcept;
   void prefetch_record(uint64_t slot) const noexcept;
   void prefetch_to_replace(uint64_t slot) const noexcept;
