@@ -74,7 +74,7 @@ Result<Slab*> Heap::load_slab(uint32_t head, const ChunkUse& use) {
   Slab* raw = slab.release();
   list.all.push_back(raw);
   set_slab_at({head, use.chunks}, raw);
-  if (raw->available_count() != 0) {
+  if (raw->has_room()) {
     raw->listed.store(true, std::memory_order_seq_cst);
     list.with_room.push_back(raw);
   }
@@ -109,7 +109,7 @@ bool Heap::take_listed(ClassSlabs& list, Arena& arena, uint32_t class_id, UnitRe
       return true;
     }
     slab->listed.store(false, std::memory_order_seq_cst);
-    if (!slab->claimed && slab->available_count() != 0 && !slab->listed.exchange(true)) list.with_room.push_back(slab);
+    if (!slab->claimed && slab->has_room() && !slab->listed.exchange(true)) list.with_room.push_back(slab);
   }
   return false;
 }
@@ -123,7 +123,7 @@ Status Heap::refill(Arena& arena, uint32_t class_id, UnitRef& out) {
     if (Slab* old = std::exchange(arena.active[class_id], nullptr)) {
       old->in_arena = false;
       old->listed.store(false, std::memory_order_seq_cst);
-      if (!old->claimed && old->available_count() != 0 && !old->listed.exchange(true)) list.with_room.push_back(old);
+      if (!old->claimed && old->has_room() && !old->listed.exchange(true)) list.with_room.push_back(old);
     }
     if (take_listed(list, arena, class_id, out)) return Code::ok;
     // A few bitmaps, for freed units are better used than a new slab; then a free chunk, which costs less to find than
@@ -143,7 +143,7 @@ Status Heap::refill(Arena& arena, uint32_t class_id, UnitRef& out) {
 Status Heap::reserve_anywhere(uint32_t class_id, UnitRef& out) {
   sync::Guard guard(mutex_);
   for (Slab* slab : class_slabs_[class_id].all) {
-    if (slab->available_count() == 0) continue;
+    if (!slab->has_room()) continue;
     out = {slab, slab->take(), 0, 0};
     if (out.unit != slab->unit_count()) return Code::ok;
   }

@@ -37,7 +37,18 @@ class Slab {
   uint32_t word_count() const noexcept { return words_; }
   uint64_t unit_off(uint32_t unit) const noexcept { return chunk_off_ + uint64_t{unit} * unit_bytes_; }
   uint64_t bitmap_off() const noexcept { return bitmap_off_; }
-  uint32_t available_count() const noexcept { return available_count_.load(std::memory_order_acquire); }
+  /// Counted anew each time: a running count would cost two locked instructions a commit.
+  uint32_t available_count() const noexcept {
+    uint32_t count = 0;
+    for (uint32_t w = 0; w < words_; ++w)
+      count += static_cast<uint32_t>(std::popcount(available_[w].load(std::memory_order_seq_cst)));
+    return count;
+  }
+  bool has_room() const noexcept {
+    for (uint32_t w = 0; w < words_; ++w)
+      if (available_[w].load(std::memory_order_seq_cst) != 0) return true;
+    return false;
+  }
   bool whole_available() const noexcept { return available_count() == unit_count_; }
 
   /// Takes a unit out; unit_count() if there is none.
@@ -49,7 +60,6 @@ class Slab {
       while (bits != 0) {
         const uint64_t bit = bits & (~bits + 1);
         if (available_[w].compare_exchange_weak(bits, bits & ~bit, std::memory_order_acq_rel)) {
-          available_count_.fetch_sub(1, std::memory_order_acq_rel);
           if (w != start) hint_.store(w, std::memory_order_relaxed);
           return w * 64 + static_cast<uint32_t>(std::countr_zero(bit));
         }
@@ -78,19 +88,15 @@ class Slab {
       taken[w] = available_[w].exchange(0, std::memory_order_acq_rel);
       count += static_cast<uint32_t>(std::popcount(taken[w]));
     }
-    available_count_.fetch_sub(count, std::memory_order_acq_rel);
     if (count == unit_count_) return true;
     for (uint32_t w = 0; w < words_; ++w) available_[w].fetch_or(taken[w], std::memory_order_acq_rel);
-    available_count_.fetch_add(count, std::memory_order_acq_rel);
     return false;
   }
   void give(uint32_t unit) noexcept {
-    available_[unit / 64].fetch_or(uint64_t{1} << unit % 64, std::memory_order_acq_rel);
-    available_count_.fetch_add(1, std::memory_order_acq_rel);
+    available_[unit / 64].fetch_or(uint64_t{1} << unit % 64, std::memory_order_seq_cst);  // before `listed` is read
   }
   void load_word(uint32_t word, uint64_t available) noexcept {
     available_[word].store(available, std::memory_order_relaxed);
-    available_count_.fetch_add(static_cast<uint32_t>(std::popcount(available)), std::memory_order_relaxed);
   }
 
   /// True while the slab is somebody's active one or in its class's list of slabs with room.
@@ -110,7 +116,6 @@ class Slab {
   const uint64_t bitmap_off_;
   const uint32_t words_;
   std::atomic<uint32_t> hint_{0};
-  std::atomic<uint32_t> available_count_{0};
   std::unique_ptr<std::atomic<uint64_t>[]> available_;
 };
 
