@@ -39,10 +39,6 @@ struct Board {
   }
 };
 
-Region region_of(const Judge& judge, const Damage& damage) {
-  return judge.regions().of(damage.first_byte(), damage.span_bytes());
-}
-
 // ---- the child: its own clock tells when a case does not end
 
 Board* g_board = nullptr;
@@ -74,7 +70,7 @@ void misbehave(uint64_t index, const BatchOptions& options) {
     if (damage.kind != DamageKind::bits && !judge.changes_anything(damage))
       ++board.no_change;
     else
-      board.count(damage, region_of(judge, damage), write, judge.judge(damage, write));
+      board.count(damage, judge.region_of(damage), write, judge.judge(damage, write));
   }
   _exit(0);
 }
@@ -109,7 +105,7 @@ BatchReport run_plan(Judge& judge, const Plan& plan, const BatchOptions& options
     Verdict v;
     v.outcome = hung ? Outcome::hang : Outcome::crash;
     ++(hung ? report.hangs : report.crashes);
-    board.count(plan[at], region_of(judge, plan[at]), static_cast<uint32_t>(at % Judge::kWrites), v);
+    board.count(plan[at], judge.region_of(plan[at]), static_cast<uint32_t>(at % Judge::kWrites), v);
     board.next.store(at + 1);
   }
   report.tally = board.tally;

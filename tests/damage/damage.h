@@ -27,9 +27,13 @@ struct Damage {
   uint64_t off = 0, bytes = 0;
   uint64_t argument = 0;  // moment, other offset or seed
 
-  /// Where the damage begins: its region names the case.
-  uint64_t first_byte() const noexcept { return kind == DamageKind::bits ? bits[0] / 8 : off; }
-  uint64_t span_bytes() const noexcept { return kind == DamageKind::bits ? 1 : bytes; }
+  /// Calls fn(offset, bytes) for each range that is damaged.
+  template <class Fn>
+  void for_each_range(Fn&& fn) const {
+    for (uint32_t i = 0; i < bit_count; ++i) fn(bits[i] / 8, uint64_t{1});
+    if (bytes != 0) fn(off, bytes);
+    if (kind == DamageKind::swap) fn(argument, bytes);
+  }
   std::string text() const;
   static std::optional<Damage> parse(std::string_view text);
 

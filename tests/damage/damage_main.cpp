@@ -110,7 +110,7 @@ int replay(const PoolShape& shape, const Arguments& a) {
   if (!damage) return std::fprintf(stderr, "what is --case=%s?\n", a.damage.c_str()), 2;
   Judge judge(shape);
   if (!judge.changes_anything(*damage)) return std::printf("this damage changes nothing\n"), 2;
-  const Region region = judge.regions().of(damage->first_byte(), damage->span_bytes());
+  const Region region = judge.region_of(*damage);
   const Verdict v = judge.judge(*damage, static_cast<uint32_t>(a.write), true);
   std::printf("%s in %s\n%s%s%s%s\n", damage->text().c_str(), region_name(region), v.text.c_str(),
               outcome_name(v.outcome), v.check_disagrees ? ", check disagrees" : "", v.odd_error ? ", odd error" : "");

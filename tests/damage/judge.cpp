@@ -195,10 +195,25 @@ bool Judge::repaired(const Damage& damage, uint32_t write) const {
     };
     return equals(undamaged_[write]) || equals(shape_.base);
   };
-  for (uint32_t i = 0; i < damage.bit_count; ++i)
-    if (!same(damage.bits[i] / 8, 1)) return false;
-  if (damage.kind == DamageKind::swap && !same(damage.argument, damage.bytes)) return false;
-  return same(damage.off, damage.bytes);
+  bool all = true;
+  damage.for_each_range([&](uint64_t off, uint64_t bytes) { all = all && same(off, bytes); });
+  return all;
+}
+
+Region Judge::region_of(const Damage& damage) const noexcept {
+  Region first = Region::free_space;
+  damage.for_each_range([&](uint64_t off, uint64_t bytes) { first = std::min(first, regions_.of(off, bytes)); });
+  return first;
+}
+
+// The log, or fresh bytes that a log record names: what tells that the last commit happened.
+bool Judge::touches_proof(const Damage& damage) const noexcept {
+  bool found = false;
+  damage.for_each_range([&](uint64_t off, uint64_t bytes) {
+    for (uint64_t i = off; i < off + bytes && !found; ++i)
+      found = regions_.at(i) == Region::lanes || regions_.at(i) == Region::records;
+  });
+  return found;
 }
 
 Verdict Judge::run(const Damage* damage, const Content& content, uint32_t write, bool explain) {
@@ -237,7 +252,8 @@ Verdict Judge::run(const Damage* damage, const Content& content, uint32_t write,
 
 Verdict Judge::judge(const Damage& damage, uint32_t write, bool explain) {
   Verdict v = run(&damage, shape_.content, write, explain);
-  if (!shape_.before_last || (v.outcome != Outcome::wrong && v.outcome != Outcome::wrong_told)) return v;
+  if (v.outcome != Outcome::wrong && v.outcome != Outcome::wrong_told) return v;
+  if (!shape_.before_last || !touches_proof(damage)) return v;
   Verdict taken_back = run(&damage, *shape_.before_last, write, explain);
   if (taken_back.outcome == Outcome::wrong || taken_back.outcome == Outcome::wrong_told) return v;
   taken_back.outcome = Outcome::rolled_back;

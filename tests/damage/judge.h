@@ -45,6 +45,8 @@ class Judge {
   /// The same with nothing damaged: harmless, or the judge is wrong.
   Verdict judge_undamaged(uint32_t write);
   bool changes_anything(const Damage& damage);
+  /// Of all that the damage touches, the region that is listed first: what is in use before free space.
+  Region region_of(const Damage& damage) const noexcept;
 
   const PoolShape& shape() const noexcept { return shape_; }
   const RegionMap& regions() const noexcept { return regions_; }
@@ -57,6 +59,7 @@ class Judge {
   void look_read_only(const Content& content, Sight& sight);
   void look_and_write(Content& content, uint32_t write, Sight& sight);
   bool repaired(const Damage& damage, uint32_t write) const;
+  bool touches_proof(const Damage& damage) const noexcept;
 
   const PoolShape& shape_;
   RegionMap regions_;

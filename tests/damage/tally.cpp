@@ -32,7 +32,6 @@ bool is_violation(Family family, Region region, const Verdict& v) noexcept {
   const bool promised = family == Family::one_bit || family == Family::two_bits ||
                         (in_record && family != Family::stale && family != Family::swapped);
   if (!promised) return false;
-  if (v.outcome == Outcome::rolled_back) return region != Region::lanes && !in_record;
   return v.outcome == Outcome::wrong || v.outcome == Outcome::wrong_told || v.check_disagrees;
 }
 
