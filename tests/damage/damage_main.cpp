@@ -35,30 +35,9 @@ struct Tier {
 // smoke: some seconds, for every run of the tests. commit: half a million flips; the thinned regions are alike in all
 // shapes or read by nothing. nightly: every bit of every shape.
 constexpr Tier kTiers[] = {
-    {"smoke",
-     {.used_stride = 60,
-      .common_stride = 400,
-      .lane_stride = 200,
-      .free_stride = 400,
-      .pairs_in_line = 100,
-      .pairs_across = 50,
-      .line_rounds = 0}},
-    {"commit",
-     {.used_stride = 1,
-      .common_stride = 7,
-      .lane_stride = 1,
-      .free_stride = 6,
-      .pairs_in_line = 6'000,
-      .pairs_across = 3'000,
-      .line_rounds = 1}},
-    {"nightly",
-     {.used_stride = 1,
-      .common_stride = 1,
-      .lane_stride = 1,
-      .free_stride = 1,
-      .pairs_in_line = 300'000,
-      .pairs_across = 150'000,
-      .line_rounds = 40}},
+    {"smoke", {60, 400, 200, 60, 400, 100, 50, 0}},
+    {"commit", {1, 7, 2, 2, 10, 6'000, 3'000, 1}},
+    {"nightly", {1, 1, 1, 1, 1, 300'000, 150'000, 40}},
 };
 
 struct Arguments {

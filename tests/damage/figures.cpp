@@ -85,9 +85,11 @@ bool Figures::write_json(const std::string& path) const {
        in_records.violations, 0, "silent, crash, hang are violations");
   for (const Family f : {Family::stale, Family::swapped, Family::zeroed, Family::random, Family::foreign}) {
     const Cell cell = family(f);
-    char missed[64];
-    std::snprintf(missed, sizeof missed, "%" PRIu64 " missed, %.3f %%; crash and hang are violations", cell.wrong(),
-                  percent(cell.wrong(), cell.cases()));
+    char missed[128];
+    std::snprintf(missed, sizeof missed,
+                  "%" PRIu64 " read wrong (%.3f %%), %" PRIu64
+                  " of them told by nothing; crash and hang are violations",
+                  cell.wrong(), percent(cell.wrong(), cell.cases()), cell[Outcome::wrong]);
     line(std::string("damage: ") + family_name(f) + " lines and pages", cell.cases(), cell.violations, 0, missed);
   }
   std::fprintf(file, "\n]\n");

@@ -16,6 +16,7 @@ struct Effort {
   uint32_t used_stride = 1;    // regions that differ from shape to shape
   uint32_t common_stride = 1;  // superblock padding, class table, zone table
   uint32_t lane_stride = 1;
+  uint32_t record_stride = 1;  // records and extents: one CRC covers all of their bits alike
   uint32_t free_stride = 1;
   uint32_t pairs_in_line = 0;  // two bits of one line
   uint32_t pairs_across = 0;   // two bits of two lines
