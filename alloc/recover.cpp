@@ -11,11 +11,19 @@
 namespace nacre::alloc {
 namespace {
 
+/// Where a valid record lies in its lane.
+struct RecordPlace {
+  uint32_t cell;
+  uint32_t cells;
+  uint64_t seq;
+};
+
 struct LaneScan {
   uint64_t seal = 0;
   uint64_t retired = 0;
   uint64_t highest = 0;            // seq of any record with a good crc, or retired
   std::vector<LogRecord> records;  // valid: good crc and seq > retired; ascending by seq
+  std::vector<RecordPlace> places;  // of the same records, ascending by cell
 };
 
 /// One line update of a counting record.
@@ -35,9 +43,11 @@ class Recovery {
     for (uint32_t lane = 0; lane < lanes_.size(); ++lane) NACRE_TRY(scan_lane(lane));  // 1
     choose_counting();
     NACRE_TRY(check_links());
+    NACRE_TRY(for_each_chain([this](std::span<const ChainLink> chain) { return check_chain(chain); }));
     if (!links_.empty()) {
       make_relied_on_durable();  // 2
-      apply_chains();            // 3, 4
+      NACRE_TRY(for_each_chain([this](std::span<const ChainLink> chain) { return apply_chain(chain), Code::ok; }));
+      domain_.fence(site::kRecoverHomeFence);  // 3, 4
     }
     retire_everything(last_seqs);  // 5
     return domain_.health();
@@ -53,7 +63,8 @@ class Recovery {
     for (uint32_t cell = 0; cell < layout_.geometry.lane_cells; ++cell) {
       const uint64_t off = layout_.cell_off(lane, cell);
       const std::byte* p = domain_.base() + off;
-      if (probe_record(p, half_cells - cell % half_cells, record_seed(salt_, off)) == 0) continue;
+      const uint32_t cells = probe_record(p, half_cells - cell % half_cells, record_seed(salt_, off));
+      if (cells == 0) continue;
       scan.highest = std::max(scan.highest, record_seq(p));
       if (record_seq(p) <= scan.retired) continue;
       LogRecord record;
@@ -61,10 +72,29 @@ class Recovery {
         return Status::error(Code::corruption, "lane %u, cell %u: a log record passes its checksum but does not parse",
                              lane, cell);
       scan.records.push_back(std::move(record));
+      scan.places.push_back({cell, cells, record_seq(p)});
     }
     std::sort(scan.records.begin(), scan.records.end(),
               [](const LogRecord& a, const LogRecord& b) { return a.seq < b.seq; });
     report_.valid_records += scan.records.size();
+    return check_places(lane, scan.places);
+  }
+
+  // A record is stored behind the one before it, and only after that one was durable. So in the half of the lane's last
+  // record there is no gap before it; if there is one, a record was lost to damage and not to the crash. (What lies
+  // behind the last record, and in the other half, the next commit may have overwritten in part.)
+  Status check_places(uint32_t lane, std::span<const RecordPlace> places) const {
+    const auto last = std::max_element(places.begin(), places.end(),
+                                       [](const RecordPlace& a, const RecordPlace& b) { return a.seq < b.seq; });
+    if (last == places.end()) return Code::ok;
+    const uint32_t half_cells = layout_.geometry.lane_cells / 2;
+    for (auto next = last; next != places.begin(); --next) {
+      const RecordPlace& before = *(next - 1);
+      if (before.cell / half_cells != last->cell / half_cells) break;
+      if (before.cell + before.cells != next->cell)
+        return Status::error(Code::corruption, "lane %u: between cells %u and %u a log record is damaged; what it "
+                             "committed is lost. Restore the pool from a copy", lane, before.cell, next->cell);
+    }
     return Code::ok;
   }
 
@@ -127,15 +157,28 @@ class Recovery {
     domain_.fence(site::kRecoverRelyFence);
   }
 
-  void apply_chains() {
+  template <class Fn>
+  Status for_each_chain(Fn&& fn) const {
     for (size_t begin = 0, end; begin < links_.size(); begin = end) {
       end = begin + 1;
       while (end < links_.size() && links_[end].line_off == links_[begin].line_off) ++end;
       size_t first = end - 1;
       while (first > begin && links_[first - 1].seq == links_[first].update->prev_seq) --first;
-      apply_chain(std::span(links_).subspan(first, end - first));
+      NACRE_TRY(fn(std::span(links_).subspan(first, end - first)));
     }
-    domain_.fence(site::kRecoverHomeFence);
+    return Code::ok;
+  }
+
+  // A chain reaches back to what is on the medium, or it is stale. If the line is whole and older than that, records
+  // between the two were lost to damage. (A line that is not whole may be torn; its words keep a bad check then.)
+  Status check_chain(std::span<const ChainLink> chain) const {
+    const uint64_t off = chain.front().line_off, prev = chain.front().update->prev_seq;
+    const auto* line = domain_.at<GuardedLine>(off);
+    if (guard_seq(line->guard) >= prev || !line_intact(salt_, off, *line)) return Code::ok;
+    return Status::error(Code::corruption, "line at offset %llu is of commit %llu and the log goes on behind commit "
+                         "%llu: a log record is damaged, and what it committed is lost. Restore the pool from a copy",
+                         static_cast<unsigned long long>(off), static_cast<unsigned long long>(guard_seq(line->guard)),
+                         static_cast<unsigned long long>(prev));
   }
 
   void apply_chain(std::span<const ChainLink> chain) {

@@ -453,3 +453,43 @@ TEST_CASE("after quiesce the next open finds nothing to recover") {
   REQUIRE(again->recovery().valid_records == 0);
   REQUIRE(again.problems(100).empty());
 }
+
+TEST_CASE("a damaged record between two sound ones of its half is corruption: what it committed would be lost") {
+  for (const uint32_t damaged : {1u, 2u}) {
+    HandMade h;
+    for (uint32_t n = 0; n < 4; ++n) {
+      h.line(h.chunk_off(n), 1);
+      h.record(0, n, 5 + n, true, {{h.chunk_off(n), 1, set0(n)}});
+    }
+    h.image->at<uint64_t>(h.layout.cell_off(0, damaged))[2] ^= 1u << 9;
+    const ImagePtr before = h.image->clone();
+    REQUIRE(h.recover() == Code::corruption);
+    REQUIRE(h.image->same_as(*before));
+  }
+}
+
+TEST_CASE("a record that the next turn of the ring has half overwritten is no damage") {
+  HandMade h;
+  const uint32_t half_cells = h.layout.geometry.lane_cells / 2;
+  h.line(h.chunk_off(0), 1);
+  h.record(0, 0, 5, true, {{h.chunk_off(0), 1, set0(0)}});  // of the turn before: cell 1 is torn by a commit in flight
+  h.record(0, 2, 7, true, {{h.chunk_off(0), 5, set0(1)}});
+  h.record(0, half_cells, 9, true, {{h.chunk_off(0), 7, set0(2)}});
+  REQUIRE(h.recover().ok());
+  REQUIRE(h.word(h.chunk_off(0)) == 2);
+}
+
+TEST_CASE("a line that is whole and older than the chain that names it has lost a record to damage") {
+  HandMade h;
+  const uint64_t line = h.chunk_off(0);
+  h.line(line, 5, 50);
+  h.line(line + kLineBytes, 5);
+  h.content[{line, 7}] = {70};  // commit 7 is nowhere in the log
+  h.record(0, 0, 9, true, {{line, 7, set1(90)}});
+  const ImagePtr before = h.image->clone();
+  REQUIRE(h.recover() == Code::corruption);
+  REQUIRE(h.image->same_as(*before));
+  h.image->at<GuardedLine>(line)->words[2] ^= 1;  // torn or damaged: it is for those who read the line to say so
+  REQUIRE(h.recover().ok());
+  REQUIRE_FALSE(h.intact(line));
+}
