@@ -13,13 +13,21 @@ namespace {
 constexpr unsigned kHangSeconds = 60;
 char g_running[256];
 
+// write() alone is safe in a signal handler.
+void say_running(const char* text) {
+  for (const char* part : {text, static_cast<const char*>(g_running), "\n"})
+    if (::write(STDOUT_FILENO, part, std::strlen(part)) < 0) ::_exit(2);
+}
+
 void on_alarm(int) {
-  const char text[] = "not ok - a case hangs: ";
-  // write() alone is safe in a signal handler.
-  if (::write(STDOUT_FILENO, text, sizeof text - 1) < 0 ||
-      ::write(STDOUT_FILENO, g_running, std::strlen(g_running)) < 0 || ::write(STDOUT_FILENO, "\n", 1) < 0)
-    ::_exit(2);
+  say_running("not ok - a case hangs: ");
   ::_exit(1);
+}
+
+void on_death(int number) {
+  say_running("not ok - a case dies: ");
+  ::signal(number, SIG_DFL);
+  ::raise(number);
 }
 
 bool is_answer(int status) noexcept { return status == NACRE_NOT_FOUND || status == NACRE_STOPPED; }
@@ -71,6 +79,11 @@ void Report::note(const std::string& id, const std::string& violation) {
 Watchdog::Watchdog(const std::string& id) {
   std::snprintf(g_running, sizeof g_running, "%s", id.c_str());
   ::signal(SIGALRM, on_alarm);
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__clang__)  // a sanitizer has more to say
+  for (const int number : {SIGSEGV, SIGBUS, SIGABRT}) ::signal(number, on_death);
+#else
+  static_cast<void>(on_death);
+#endif
   ::alarm(kHangSeconds);
 }
 Watchdog::~Watchdog() { ::alarm(0); }
