@@ -123,7 +123,8 @@ class Session {
     answers("create", db_->table("third", EngineKind::hash).status(), kWrite, sound_);
     if (input_.may_grow())
       answers("shrink", db_->shrink(),
-              {Code::corruption, Code::read_only, Code::locked, Code::not_supported, Code::out_of_space}, sound_);
+              {Code::corruption, Code::read_only, Code::locked, Code::not_supported, Code::out_of_space, Code::limit},
+              sound_);
     if ((input_.flags & 8) != 0) answers("clear", table->clear(), kWrite, sound_);
   }
 

@@ -21,7 +21,7 @@ using namespace nacre::fuzz;
 
 namespace {
 
-constexpr int kMaxOperations = 80;  // of one input: its time is bounded
+constexpr uint64_t kMaxOperations = 120;  // of one input: each looks at the whole pool several times
 
 /// Keeps what a power failure at the n-th fence from now could leave.
 class PointCatcher final : public PointSink {
@@ -78,7 +78,10 @@ class Run {
     open();
   }
 
+  uint64_t applied() const noexcept { return applied_; }
+
   void apply(const std::string& op) {
+    ++applied_;
     std::unique_ptr<Model> after = model_->clone();
     const Code expected = after->apply(op);
     const Status status = store_->apply(op);
@@ -92,11 +95,13 @@ class Run {
   }
 
   void crash_in_next(uint32_t fences, uint64_t seed) {
+    ++applied_;
     catcher_.arm(fences);
     seed_ = seed;
   }
 
   void reopen() {
+    applied_ += 4;
     const Status closed = store_->close();
     if (!closed.ok()) fail(std::string("close: ") + closed.message());
     medium_.observe();
@@ -106,12 +111,14 @@ class Run {
   }
 
   void kill() {
+    applied_ += 4;
     end_store();
     medium_.forget_captures();
     open();
   }
 
   void lose_power(uint64_t seed) {
+    applied_ += 4;
     end_store();
     medium_.forget_captures();
     Unsettled unsettled;
@@ -125,6 +132,7 @@ class Run {
   }
 
   void check() {
+    applied_ += 2;
     const Observation seen = store_->check();
     if (!seen.problem.empty()) fail("check: " + seen.problem);
     require(seen.leaked_bytes == 0, "leaked bytes");
@@ -179,6 +187,7 @@ class Run {
   }
 
   PointCatcher catcher_;
+  uint64_t applied_ = 0;
   uint64_t seed_ = 0;
   std::unique_ptr<Client> client_;
   CrashMedium medium_;
@@ -252,7 +261,7 @@ void step(Run& run, Bytes& bytes) {
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   Bytes bytes(data, size);
   Run run(bytes.byte());
-  for (int i = 0; i < kMaxOperations && !bytes.empty(); ++i) step(run, bytes);
+  while (run.applied() < kMaxOperations && !bytes.empty()) step(run, bytes);
   run.check();
   run.crash_in_next(0, 0);
   run.reopen();

@@ -115,7 +115,7 @@ class Mutator {
   }
   void guard(uint64_t off) noexcept {
     auto line = load<GuardedLine>(bytes_, off);
-    const uint64_t seq = guard_seq(line.guard) + random_.below(2);
+    const uint64_t seq = random_.one_in(20) ? kSeqMask - random_.below(3) : guard_seq(line.guard) + random_.below(2);
     line.guard = make_guard(salt_at(off), off, line.words, seq);
     store(bytes_, off, line);
     if (off < kClassTableOff && random_.below(4) != 0) {  // else the copies disagree
