@@ -41,6 +41,7 @@ class Recovery {
 
   Status run(std::span<uint64_t> last_seqs) {
     for (uint32_t lane = 0; lane < lanes_.size(); ++lane) NACRE_TRY(scan_lane(lane));  // 1
+    NACRE_TRY(check_clock());
     choose_counting();
     NACRE_TRY(check_links());
     NACRE_TRY(for_each_chain([this](std::span<const ChainLink> chain) { return check_chain(chain); }));
@@ -105,6 +106,16 @@ class Recovery {
       return Status::error(Code::corruption, "lane %u: its %s word %016llx fails its check; the log cannot be trusted. "
                            "Restore the pool from a copy", lane, name, static_cast<unsigned long long>(word));
     seq = word & kSeqMask;
+    return Code::ok;
+  }
+
+  // Every lane is retired to one above the highest seq. Were that no seq any more, it would be 0 on the medium, and
+  // every record would count again.
+  Status check_clock() const {
+    for (uint32_t lane = 0; lane < lanes_.size(); ++lane)
+      if (lanes_[lane].highest >= kSeqMask)
+        return Status::error(Code::corruption, "lane %u: it says seq %llu, which no commit can follow", lane,
+                             static_cast<unsigned long long>(lanes_[lane].highest));
     return Code::ok;
   }
 

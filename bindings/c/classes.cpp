@@ -1,6 +1,7 @@
 // Allocation classes.
 #include "bindings/c/classes.h"
 
+#include <cstdint>
 #include <vector>
 
 #include "bindings/c/entry.h"
@@ -115,6 +116,7 @@ int nacre_class_suggest(nacre_db* db, const nacre_size_count* histogram, size_t 
   return with_db(kOperation, db, [&](engine::Db& pool) {
     if (fn == nullptr) return invalid(kOperation, "fn is null");
     if (histogram == nullptr && rows != 0) return invalid(kOperation, "histogram is null");
+    if (rows > PTRDIFF_MAX / sizeof *histogram) return invalid(kOperation, "histogram has more rows than memory has");
     return suggest(kOperation, pool, {histogram, rows}, max_classes, fn, arg, totals);
   });
 }

@@ -40,7 +40,10 @@ class HashCursor final : public Cursor {
         }
         const Status s = table_.get(key_, [&](std::string_view v) { fetched_.assign(v); });
         if (s.code() == Code::not_found) continue;  // removed since: it was not there throughout
-        NACRE_TRY(s);
+        if (!s.ok()) {
+          --next_;
+          return s;
+        }
         value_ = fetched_;
         return Code::ok;
       }
@@ -63,13 +66,17 @@ class HashCursor final : public Cursor {
     bytes_.clear();
     next_ = 0;
     uint64_t position = position_;
-    NACRE_TRY(table_.scan_segment(position, [&](std::string_view key, std::string_view value) {
+    const Status scanned = table_.scan_segment(position, [&](std::string_view key, std::string_view value) {
       const bool fits = bytes_.size() + value.size() <= kBudgetBytes;
       pairs_.push_back({bytes_.size(), key.size(), value.size(), fits});
       bytes_.append(key);
       if (fits) bytes_.append(value);
       return true;
-    }));
+    });
+    if (!scanned.ok()) {
+      pairs_.clear();  // the next call scans this segment again: what came before the damage must not come twice
+      return scanned;
+    }
     position_ = position;
     ended_ = position == 0;
     return Code::ok;

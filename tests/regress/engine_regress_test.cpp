@@ -174,4 +174,18 @@ TEST_CASE("a slot with one damaged bit made get answer with another table's valu
     slot = sound;
   }
   REQUIRE(slots == 1);
+
+// The pairs that a cursor had read of a segment before it met damage were handed out by the calls that followed, then
+// the damage was met again, and so on: a loop to the end saw them for ever.
+TEST_CASE("a cursor that met a damaged record handed out the pairs before it again and again") {
+  const ImagePtr image = make_image(1 << 20);
+  const auto db = make_db(image);
+  const std::string damaged = "the value that is damaged";
+  for (int i = 0; i < 20; ++i)
+    REQUIRE(db->default_table()->put(std::to_string(i), i == 10 ? damaged : "v" + std::to_string(i)).ok());
+  const std::string_view bytes(reinterpret_cast<const char*>(image->data()), image->size_bytes());
+  *image->at<char>(bytes.find(damaged)) ^= 1;
+  auto cursor = db->default_table()->cursor();
+  REQUIRE(cursor.has_value());
+  for (int call = 0; call < 50; ++call) REQUIRE((*cursor)->next() == Code::corruption);
 }

@@ -237,7 +237,7 @@ NACRE_API int nacre_get_copy(nacre_table *table, const char *key, size_t key_byt
                              size_t buffer_bytes, size_t *value_bytes);
 /* NACRE_OK if it was there and is gone durably, NACRE_NOT_FOUND if it was not there. */
 NACRE_API int nacre_remove(nacre_table *table, const char *key, size_t key_bytes);
-/* NACRE_OK or NACRE_NOT_FOUND. */
+/* NACRE_OK or NACRE_NOT_FOUND; NACRE_CORRUPTION if the record that may be this key's is damaged. */
 NACRE_API int nacre_exists(nacre_table *table, const char *key, size_t key_bytes);
 /* The number of keys. Exact when no other thread writes. O(keys) once after a crash, else O(1). */
 NACRE_API int nacre_count(nacre_table *table, uint64_t *count);
@@ -250,7 +250,8 @@ NACRE_API int nacre_clear(nacre_table *table);
 /* ---- iterator: as scan, but the caller pulls. One thread at a time per iterator. ---- */
 
 NACRE_API int nacre_iterator_new(nacre_table *table, nacre_iterator **out);
-/* Moves to the next pair (the first after new). NACRE_NOT_FOUND at the end. */
+/* Moves to the next pair (the first after new). NACRE_NOT_FOUND at the end. NACRE_CORRUPTION: bytes
+ * ahead are damaged; the iterator stays where it is, and further calls answer the same. */
 NACRE_API int nacre_iterator_next(nacre_iterator *iterator);
 /* The current pair; pointers are valid until the next call on the iterator. NACRE_INVALID_ARGUMENT when there
  * is none. Any out may be null. */
