@@ -2,6 +2,8 @@
 // consistent, unlocked, without leaks, and usable.
 #include "tests/support/failing_new.h"
 
+#include <unistd.h>
+
 #include <catch2/catch.hpp>
 #include <functional>
 #include <map>
@@ -221,6 +223,28 @@ TEST_CASE("every failed allocation in the destructor of a Db") {
     const FailingAllocation failing(k);
     db.reset();
     if (!failing.struck()) break;
+  }
+}
+
+TEST_CASE("every failed allocation in making a pool file: no file is left") {
+  const std::string path = "/tmp/nacre-memory-fault-" + std::to_string(::getpid());
+  Options o;
+  o.create_if_missing = true;
+  o.size_bytes = kMinPoolBytes;
+  o.grow_helper = false;
+  for (int64_t k = 0;; ++k) {
+    INFO("allocation " << k);
+    bool struck;
+    Code code;
+    {
+      const FailingAllocation failing(k);
+      code = code_of([&] { return Db::open(path.c_str(), o).status(); });
+      struck = failing.struck();
+    }
+    const bool there = ::access(path.c_str(), F_OK) == 0;
+    ::unlink(path.c_str());
+    REQUIRE(there == (code == Code::ok));
+    if (!struck) break;
   }
 }
 
