@@ -198,6 +198,17 @@ class Run {
     return use_and_reopen(std::move(*db), *found);
   }
 
+  // A reader repairs nothing and must find the pool sound all the same.
+  std::string look_as_reader() {
+    engine::Options options = options_;
+    options.create_if_missing = false;
+    options.read_only = true;
+    const auto db = Db::open(path_.c_str(), options);
+    if (!db) return {};  // the writer will say why
+    const std::string wrong = test::unsound(**db);
+    return wrong.empty() ? wrong : "to a reader: " + wrong;
+  }
+
   std::string use_and_reopen(std::unique_ptr<Db> db, const PoolState& found) {
     const auto info = db->info();
     if (test::figure(info, "medium_bytes") != test::figure(info, "pool_bytes"))
