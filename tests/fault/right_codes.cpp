@@ -17,7 +17,8 @@ bool says_full(int error) noexcept { return error == ENOSPC || error == EFBIG ||
 uint32_t right_codes(os::Call call, int error, Where where, bool shrinking, engine::MediumChoice medium) noexcept {
   const bool opening = where == Where::open;
   switch (call) {
-    case os::Call::close:   // of a descriptor or a range that is not used again, or a wish
+    case os::Call::close:  // io_error: of the folder of a new pool, after its fsync
+      return opening ? kOk | kIo : kOk;
     case os::Call::munmap:  // of what is not used again; a wish; a file that is nobody's
     case os::Call::madvise:
     case os::Call::unlink:

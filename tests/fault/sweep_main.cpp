@@ -8,6 +8,7 @@
 #include <map>
 #include <tuple>
 
+#include "tests/fault/environment.h"
 #include "tests/fault/life.h"
 #include "tests/fault/right_codes.h"
 #include "tests/support/scorecard.h"
@@ -141,12 +142,29 @@ std::vector<Scenario> scenarios() {
   return all;
 }
 
+Tally environments(const test::ProofArguments& arguments) {
+  Tally tally;
+  const test::Stopwatch watch;
+  const EnvironmentResult result = run_environments(
+      arguments.tier != test::ProofArguments::Tier::smoke, [&](const std::string& name, const std::string& wrong) {
+        ++tally.violations;
+        std::printf("VIOLATION %s: %s\n  repeat: nacre_fault_sweep --tier=commit --only=environment\n", name.c_str(),
+                    wrong.c_str());
+      });
+  tally.count = result.cases;
+  tally.cuts = result.skipped;
+  tally.seconds = watch.seconds();
+  return tally;
+}
+
 int run(const test::ProofArguments& arguments) {
   test::watch_cases();
   Sweep sweep(arguments);
   for (const Scenario& scenario : scenarios()) sweep.all(scenario);
   if (arguments.verbose) sweep.print_outcomes();
   std::vector<test::ScoreFigure> figures;
+  const bool with_environments = arguments.only.empty() || arguments.only.starts_with("environment");
+  const Tally refused = with_environments ? environments(arguments) : Tally();
   const auto add = [&](const char* name, const Tally& t) {
     std::printf("# %s: %llu of %llu made no difference to the caller\n", name,
                 static_cast<unsigned long long>(t.absorbed), static_cast<unsigned long long>(t.count));
@@ -155,6 +173,9 @@ int run(const test::ProofArguments& arguments) {
   };
   add("failed allocations", sweep.allocations);
   add("failed system calls", sweep.calls);
+  if (with_environments)
+    figures.push_back({"environments that refuse", refused.count, refused.violations, refused.cuts,
+                       "limits, read-only, signals, short reads", refused.seconds});
   return test::report(arguments, figures);
 }
 
