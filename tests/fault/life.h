@@ -51,6 +51,8 @@ class Life {
   Status close_under_fault(std::unique_ptr<engine::Db>& db, bool& thrown);
   std::string judge_handle(const Fault& fault, const Outcome& outcome, engine::Db& db, uint32_t& at_least);
   std::string judge_file(const Fault& fault, const Outcome& outcome, uint32_t at_least);
+  bool may_keep_a_tail(const Fault& fault, const test::Step& step) const;
+  bool file_fits(engine::Db& db) const;
   std::string judge_unmade(const Fault& fault);
   std::string run_and_judge(const Fault& fault, Outcome& outcome);
   engine::Options options(bool create) const;

@@ -168,7 +168,7 @@ int run(const test::ProofArguments& arguments) {
   const auto add = [&](const char* name, const Tally& t) {
     std::printf("# %s: %llu of %llu made no difference to the caller\n", name,
                 static_cast<unsigned long long>(t.absorbed), static_cast<unsigned long long>(t.count));
-    if (t.count != 0 || arguments.only.empty())
+    if (t.count + t.violations != 0 || arguments.only.empty())
       figures.push_back({name, t.count, t.violations, t.cuts, "once and sticky, in the life of a pool", t.seconds});
   };
   add("failed allocations", sweep.allocations);
