@@ -58,7 +58,7 @@ class Sweep {
 
  private:
   void sweep_allocations(Life& life, const Scenario& scenario) {
-    const uint64_t stride = arguments_.pick(29, 4, 1);
+    const uint64_t stride = arguments_.pick(29, 9, 1);
     test::ProgressBar bar(scenario.name() + ", allocations", 2 * life.allocations() / stride);
     for (uint64_t k = 0; k < life.allocations(); ++k)
       for (const Mode mode : {Mode::once, Mode::sticky}) {
@@ -68,7 +68,7 @@ class Sweep {
   }
 
   void sweep_calls(Life& life, const Scenario& scenario) {
-    const uint64_t stride = arguments_.pick(61, 11, 1);
+    const uint64_t stride = arguments_.pick(61, 17, 1);
     test::ProgressBar bar(scenario.name() + ", calls", life.calls().size() * 9 / stride);
     for (uint64_t k = 0; k < life.calls().size(); ++k) {
       const os::Call call = life.calls()[k];

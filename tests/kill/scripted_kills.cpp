@@ -240,10 +240,10 @@ struct Sampling {
   uint64_t smoke, commit, nightly;
 };
 const Sampling kSamplings[] = {
-    {{"tmpfs dax one_fence", "/dev/shm", engine::MediumChoice::dax, true}, 61, 3, 1},
-    {{"tmpfs dax strict", "/dev/shm", engine::MediumChoice::dax, false}, 127, 11, 1},
-    {{"disk msync one_fence", "/var/tmp", engine::MediumChoice::msync, true}, 0, 401, 7},
-    {{"disk dax one_fence", "/var/tmp", engine::MediumChoice::dax, true}, 1009, 101, 3},
+    {{"tmpfs dax one_fence", "/dev/shm", engine::MediumChoice::dax, true}, 61, 5, 1},
+    {{"tmpfs dax strict", "/dev/shm", engine::MediumChoice::dax, false}, 127, 23, 1},
+    {{"disk msync one_fence", "/var/tmp", engine::MediumChoice::msync, true}, 0, 1009, 7},
+    {{"disk dax one_fence", "/var/tmp", engine::MediumChoice::dax, true}, 1009, 211, 3},
 };
 
 }  // namespace
