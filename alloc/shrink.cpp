@@ -26,12 +26,13 @@ namespace {
 constexpr uint64_t kKeepChunks = 4;                     // as many as a pool is made with at least
 constexpr std::chrono::milliseconds kShrinkPatience{100};  // for operations that pin an older epoch
 
-/// Until now every lane's records are home and dismissed. False if an operation of an older epoch does not end.
+/// Until now every lane's records are home and dismissed. False if an operation of an older epoch does not end, or if
+/// the medium fails, for then nothing comes home any more.
 bool retire(Pool& pool) noexcept {
   sync::Backoff backoff;
   const auto give_up = std::chrono::steady_clock::now() + kShrinkPatience;
   while (!pool.advance(true)) {
-    if (std::chrono::steady_clock::now() >= give_up) return false;
+    if (!pool.writable().ok() || std::chrono::steady_clock::now() >= give_up) return false;
     backoff.wait(&pool);
   }
   return true;
@@ -109,9 +110,11 @@ Status Growth::cut_tail(bool& cut) {
       if (chunks != 0 && pool.writable().ok()) pool.heap().give_tail(chunks);  // else the next open knows what happened
     }
   } taken{pool_, chunks};
-  if (!retire(pool_))
+  if (!retire(pool_)) {
+    NACRE_TRY(pool_.writable());
     return Status::error(Code::locked, "shrink: an operation that began before is still running; try again when it has "
                          "ended");
+  }
   NACRE_TRY(publish_cut(pool_, cut_of(layout, chunks)));
   taken.chunks = 0;
   return Code::ok;

@@ -137,8 +137,9 @@ Result<std::unique_ptr<Db>> Db::open_domain(std::unique_ptr<pmem::Domain> domain
                          static_cast<unsigned long long>(pool->layout().geometry.client));
   auto impl = std::make_unique<Impl>(std::move(pool), shape, options);
   NACRE_TRY(impl->start());
-  impl->pool->domain().keep_created();
-  return std::unique_ptr<Db>(new Db(std::move(impl)));
+  std::unique_ptr<Db> db(new Db(std::move(impl)));
+  db->impl_->pool->domain().keep_created();  // last: nothing can fail any more
+  return db;
 }
 
 // ---- life ----

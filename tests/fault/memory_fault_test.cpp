@@ -2,6 +2,8 @@
 // consistent, unlocked, without leaks, and usable.
 #include "tests/support/failing_new.h"
 
+#include <unistd.h>
+
 #include <catch2/catch.hpp>
 #include <functional>
 #include <map>
@@ -191,6 +193,28 @@ TEST_CASE("every failed allocation in clear") {
   REQUIRE(sweep_all({"clear", 60, [](Db& db) { return db.default_table()->clear(); }}) > 10);
 }
 
+TEST_CASE("a table of which a cut-short clear left a half is sound, to writer, reader and the next open") {
+  const alloc::Geometry g = shrunk_geometry(2, 64);  // a segment is emptied in several commits
+  const ImagePtr start = make_image(256 * 1024);
+  const auto filled = make_db(start, {.geometry = &g});
+  for (int i = 0; i < 330; ++i) REQUIRE(filled->default_table()->put("k" + std::to_string(i), "v").ok());
+  REQUIRE(filled->close().ok());
+  for (int64_t k = 0;; ++k) {
+    INFO("allocation " << k);
+    const ImagePtr image = start->clone();
+    const auto db = open_db(image);
+    const FailingAllocation failing(k);
+    (void)code_of([&] { return db->default_table()->clear(); });
+    if (!failing.struck()) break;
+    g_allocations_left = -1;
+    REQUIRE(unsound(*db) == "");
+    const auto reader = open_db(image->clone(), {.read_only = true});
+    REQUIRE(unsound(*reader) == "");
+    const auto again = open_db(image->clone());
+    REQUIRE(unsound(*again) == "");
+  }
+}
+
 // Hidden, for it ends the process: the destructor closes, and lets bad_alloc out.
 TEST_CASE("every failed allocation in the destructor of a Db") {
   const ImagePtr image = make_image(1 << 20);
@@ -199,6 +223,28 @@ TEST_CASE("every failed allocation in the destructor of a Db") {
     const FailingAllocation failing(k);
     db.reset();
     if (!failing.struck()) break;
+  }
+}
+
+TEST_CASE("every failed allocation in making a pool file: no file is left") {
+  const std::string path = "/tmp/nacre-memory-fault-" + std::to_string(::getpid());
+  Options o;
+  o.create_if_missing = true;
+  o.size_bytes = kMinPoolBytes;
+  o.grow_helper = false;
+  for (int64_t k = 0;; ++k) {
+    INFO("allocation " << k);
+    bool struck;
+    Code code;
+    {
+      const FailingAllocation failing(k);
+      code = code_of([&] { return Db::open(path.c_str(), o).status(); });
+      struck = failing.struck();
+    }
+    const bool there = ::access(path.c_str(), F_OK) == 0;
+    ::unlink(path.c_str());
+    REQUIRE(there == (code == Code::ok));
+    if (!struck) break;
   }
 }
 

@@ -133,3 +133,29 @@ TEST_CASE("msync fails at the n-th call of making a pool, opening and closing it
     REQUIRE(unsound(**db, 0) == "");
   }
 }
+
+TEST_CASE("msync fails at the n-th call of a shrink, for every n: the medium is to blame, not another operation") {
+  for (int n = 0; n < 40; ++n) {
+    INFO("msync " << n);
+    const TempPool pool;
+    auto db = pool.open(true);
+    REQUIRE(db.has_value());
+    const auto table = (*db)->default_table();
+    const std::string value(20'000, 'v');
+    for (int i = 0; i < 80; ++i) REQUIRE(table->put("k" + std::to_string(i), value).ok());
+    for (int i = 20; i < 80; ++i) REQUIRE(table->remove("k" + std::to_string(i)).ok());
+    bool struck;
+    {
+      const Fault fault(os::Call::msync, EIO, n);
+      const Status s = (*db)->shrink();
+      struck = fault.struck();
+      INFO("the status is " << s.name());
+      REQUIRE((s.ok() ? !struck : s == Code::io_error || s == Code::read_only));
+    }
+    (*db)->abandon();
+    db = pool.open(false);
+    REQUIRE(db.has_value());
+    REQUIRE(unsound(**db, 20) == "");
+    if (!struck) break;
+  }
+}
