@@ -174,6 +174,7 @@ TEST_CASE("a slot with one damaged bit made get answer with another table's valu
     slot = sound;
   }
   REQUIRE(slots == 1);
+}
 
 // The pairs that a cursor had read of a segment before it met damage were handed out by the calls that followed, then
 // the damage was met again, and so on: a loop to the end saw them for ever.
