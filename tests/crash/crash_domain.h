@@ -113,6 +113,8 @@ class CrashMedium {
   void observe();
   /// Every unsettled word of the last look, in program order.
   void collect(Unsettled* out) const;
+  /// A fence whose fault is that it comes late (SiteFault::late) takes effect now at the latest: its call is over.
+  void finish_late();
   /// Stores seen so far, since clear_undo().
   size_t store_count() const noexcept { return undo_.size(); }
   bool settled() const noexcept { return entries_.empty(); }
@@ -169,6 +171,8 @@ class CrashMedium {
   void note_version(uint32_t word_idx, uint64_t value);
   void capture_lines(uint64_t first_line, uint64_t line_count);
   void flush_faulty(uint64_t first_line, uint64_t line_count, SiteInfo* site);
+  void fence_faulty(SiteInfo* site);
+  void finish_late_locked();
   bool any_unsettled(uint64_t first_line, uint64_t line_count) const;
   void drain(const Captured& captured);
   void drop_entry(uint32_t word_idx);
@@ -191,6 +195,13 @@ class CrashMedium {
   std::vector<Entry> entries_;
   std::vector<std::vector<Version>> spare_versions_;  // so that no state allocates
   std::vector<std::vector<Captured>> captured_;       // by thread index, as far as threads have flushed
+  struct Lines {
+    uint64_t first_line, line_count;
+    uint32_t thread;
+  };
+  std::vector<Lines> late_flushes_;     // of faulty sites: captured after their thread's next fence
+  std::vector<Captured> late_fence_;    // of a faulty site: drained at the next call
+  const char* late_fence_name_ = nullptr;
   std::vector<Undo> undo_;
   std::vector<Delta> deltas_;
   std::vector<std::byte> saved_working_;

@@ -433,9 +433,9 @@ std::vector<Workload> db_workloads() {
     for (const std::string& first : alphabet())
       for (const std::string& second : alphabet()) {
         all.push_back({tag + "full segment, " + first + ", " + second, "db", form,
-                       split(full + first + ";" + second, ';'), false});
+                       split(full + first + ";" + second, ';'), false, true});
         all.push_back(
-            {tag + first + ", " + second, "db", form, split(empty + first + ";" + second, ';'), false});
+            {tag + first + ", " + second, "db", form, split(empty + first + ";" + second, ';'), false, true});
       }
     for (uint64_t seed = 1; seed <= 12; ++seed) {
       Random random{seed};

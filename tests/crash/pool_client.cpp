@@ -163,6 +163,8 @@ class PoolStore final : public Store {
     if (op.starts_with("lane:")) return lane_ = static_cast<int>(numbers(op)[0]), Code::ok;
     if (op == "epoch" || op == "retire") return pool_->advance(op == "retire"), Code::ok;
     if (op == "reclaim") return pool_->reclaim(), Code::ok;
+    if (op.starts_with("read:")) return begin_read(numbers(op)[0]);
+    if (op == "look") return end_read();
     if (op == "shrink") return pool_->shrink();
     return Code::invalid_argument;
   }
@@ -301,6 +303,31 @@ class PoolStore final : public Store {
     return c.publish();
   }
 
+  // A reader of another thread: it pins, remembers where the record lies, and sees later whether the bytes are still
+  // those. Run by a worker ("@1:read:0" ... "@1:look"), for a pin belongs to its thread.
+  struct Reading {
+    explicit Reading(alloc::Pool& pool) : pin(pool.epochs()) {}
+    alloc::Pin pin;
+    const std::byte* at = nullptr;
+    std::vector<std::byte> seen;
+  };
+  Status begin_read(uint64_t key) {
+    reading_ = std::make_unique<Reading>(*pool_);
+    const uint64_t off = record_off(key);
+    if (off == 0) return Code::not_found;
+    RecordHead head;
+    std::memcpy(&head, pool_->at<std::byte>(off), sizeof head);
+    reading_->at = pool_->at<std::byte>(off);
+    reading_->seen.assign(reading_->at, reading_->at + head.bytes);
+    return Code::ok;
+  }
+  Status end_read() {
+    const std::unique_ptr<Reading> reading = std::move(reading_);
+    if (reading == nullptr) return Code::ok;
+    const bool same = std::equal(reading->seen.begin(), reading->seen.end(), reading->at);
+    return same ? Status() : Status::error(Code::corruption, "what a pinned reader read was overwritten");
+  }
+
   // Everything reachable, marked; what makes no sense is a problem of `heap`.
   PoolModel dump(alloc::HeapCheck* heap) {
     PoolModel content;
@@ -342,6 +369,7 @@ class PoolStore final : public Store {
   std::unique_ptr<alloc::Pool> pool_;
   uint64_t root_ = 0;
   int lane_ = 0;
+  std::unique_ptr<Reading> reading_;  // of a worker, which ends it
   std::array<std::unique_ptr<Worker>, 10> workers_;
 };
 
@@ -442,6 +470,13 @@ const std::vector<Directed>& directed() {
       {"two lanes take turns on one line", "put:0:24:1;|;lane:1;put:1:24:2;lane:0;put:2:24:3;lane:1;put:0:24:4"},
       {"commit of both lanes with frees", "put:0:24:1:7:24:2;|;lane:1;put:0:100:3:7:100:4;lane:0;del:0:7"},
       {"retire while both lanes hold records", "put:0:24:1;lane:1;put:7:24:2;|;retire;lane:0;put:0:24:3;retire"},
+      {"a reader is pinned while its record is replaced and the epoch moves",
+       "put:0:24:1;put:1:24:2;@1:read:0;put:0:24:3;epoch;epoch;put:2:24:5;put:3:24:6;epoch;put:4:24:7;@1:look"},
+      {"a reader pins after the epoch moved, and its record is replaced",
+       "put:0:24:1;epoch;epoch;@1:read:0;put:0:24:3;epoch;put:2:24:5;put:3:24:6;put:4:24:7;@1:look;epoch;put:5:24:9"},
+      {"a reader pins one epoch later than the writer that replaces its record",
+       "put:0:24:1;put:1:24:2;@2:read:1;epoch;@1:read:0;put:0:24:3;@2:look;epoch;put:2:24:5;put:3:24:6;epoch;put:4:24:7;"
+       "@1:look"},
       {"drop and remake of a node", "put:0:24:1:1:100:2:2:64:3;|;drop:0;retire;retire;put:0:24:4;drop:0"},
       {"out of space and reclaim",
        "put:0:4000:1;put:1:4000:2;put:2:4000:3;put:3:4000:4;put:4:4000:5;put:5:4000:6;"
@@ -565,14 +600,16 @@ std::vector<Workload> pool_workloads() {
                        "pool",
                        form,
                        {"put:0:24:9:1:24:8", "|", first, second},
-                       false});
+                       false,
+                       true});
     for (const std::string& first : large_alphabet())
       for (const std::string& second : large_alphabet())
         all.push_back({form.substr(5) + ": extents, " + first + ", " + second,
                        "pool",
                        form + ",chunk=1024",
                        {"put:0:5000:9:1:700:8:2:24:7", "|", first, second},
-                       false});
+                       false,
+                       true});
     for (uint64_t seed = 1; seed <= 16; ++seed) {
       Random random{seed};
       const bool large = seed > 10;
