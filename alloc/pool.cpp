@@ -65,7 +65,7 @@ Status Pool::read_shape() {
 // A crash between the growth of the file and the commit that counts it in leaves a tail that is not the pool's. What it
 // holds is unknown, and it may have holes: it is cut off. Recovery has made the size that is read here durable.
 Status Pool::prepare_growth() {
-  if (domain_->size_bytes() > align_up(layout_.pool_bytes(), kPageBytes) && !broken(site::kOpenKeepsTail))
+  if (!broken(site::kOpenKeepsTail) && domain_->size_bytes() > align_up(layout_.pool_bytes(), kPageBytes))
     if (const Status cut = domain_->shrink(layout_.pool_bytes()); cut.code() != Code::not_supported) NACRE_TRY(cut);
   growth_ = std::make_unique<Growth>(*this, options_.grow);
   return Code::ok;
@@ -183,7 +183,7 @@ bool Pool::advance(bool retire) noexcept {
 }
 
 bool Pool::advance_locked(bool retire) noexcept {
-  if (!domain_->health().ok() || (!epochs_.quiescent() && !broken(site::kEpochQuiescent))) return false;
+  if (!domain_->health().ok() || (!broken(site::kEpochQuiescent) && !epochs_.quiescent())) return false;
   const uint64_t epoch = epochs_.current();
   bool any = false;
   for (auto& lane : lanes_) {  // idle lanes too: their last record may be the one whose fresh bytes are about to go

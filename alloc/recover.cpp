@@ -59,7 +59,7 @@ class Recovery {
       const std::byte* p = domain_.base() + off;
       if (probe_record(p, half_cells - cell % half_cells, record_seed(salt_, off)) == 0) continue;
       scan.highest = std::max(scan.highest, record_seq(p));
-      if (record_seq(p) <= scan.retired && !broken(site::kRecoverRetiredCounts)) continue;
+      if (!broken(site::kRecoverRetiredCounts) && record_seq(p) <= scan.retired) continue;
       LogRecord record;
       if (!decode_record(p, record))
         return Status::error(Code::corruption, "lane %u, cell %u: a log record passes its checksum but does not parse",
@@ -109,8 +109,8 @@ class Recovery {
     for (const FreshRange& f : record.fresh) {
       if (f.bytes < kSealBytes || f.off > layout_.pool_bytes() || f.bytes > layout_.pool_bytes() - f.off) return false;
       const std::byte* p = domain_.base() + f.off;
-      if (stored_range_crc(p) != f.crc && !broken(site::kRecoverFreshOwnCrc)) return false;
-      if (!range_intact(salt_, f.off, p, f.bytes) && !broken(site::kRecoverFreshHead)) return false;
+      if (!broken(site::kRecoverFreshOwnCrc) && stored_range_crc(p) != f.crc) return false;
+      if (!broken(site::kRecoverFreshHead) && !range_intact(salt_, f.off, p, f.bytes)) return false;
       if (broken(site::kRecoverFreshFirst)) return true;
     }
     return true;
@@ -153,9 +153,9 @@ class Recovery {
     const uint64_t off = chain.front().line_off;
     auto* line = domain_.at<GuardedLine>(off);
     const uint64_t top = chain.back().seq;
-    if (guard_seq(line->guard) > top && !broken(site::kRecoverSkipNone))
+    if (!broken(site::kRecoverSkipNone) && guard_seq(line->guard) > top)
       return;  // reused or changed since by what is no longer in the log
-    if (guard_seq(line->guard) == top && broken(site::kRecoverSkipEqual)) return;
+    if (broken(site::kRecoverSkipEqual) && guard_seq(line->guard) == top) return;
     uint64_t words[kLineWords];
     std::copy_n(line->words, kLineWords, words);
     for (const ChainLink& link : chain)
@@ -167,7 +167,7 @@ class Recovery {
     std::copy_n(words, kLineWords, line->words);
     if (!broken(site::kRecoverNoGuard))
       line->guard = chain.back().update->guard;  // not one made here: damage elsewhere in the line must stay visible
-    if (same && broken(site::kRecoverFlushChanged)) return;
+    if (broken(site::kRecoverFlushChanged) && same) return;
     domain_.flush(off, kLineBytes, site::kRecoverHomeFlush);  // changed or not: it may never have been fenced
     ++report_.lines_applied;
   }

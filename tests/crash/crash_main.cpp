@@ -31,7 +31,7 @@ namespace nacre::crash {
 namespace {
 
 constexpr uint64_t kDefaultStates = 600'000;
-constexpr uint64_t kCommitStates = 900'000;  // of directed and random runs; the sequences have more than a million
+constexpr uint64_t kCommitStates = 500'000;  // of directed and random runs; the sequences have more than a million
 constexpr uint64_t kNightlyStates = 200'000'000;
 
 struct Arguments {
@@ -208,9 +208,10 @@ std::vector<Campaign> campaigns(const Arguments& a) {
   ExploreConfig first = a.explore, second = a.explore, third = a.explore;
   first.max_states = third.max_states = 0;
   if (commit) {
-    first.limits.exhaustive = 256, first.limits.sampled = 2048;
-    first.nested_limits = {.exhaustive = 32, .sampled = 64, .random_rows = 4, .line_subsets = 3};
-    first.nested_every = 64;
+    first.limits.exhaustive = 128, first.limits.sampled = 512;
+    first.nested_limits = {.exhaustive = 16, .sampled = 16, .random_rows = 2, .line_subsets = 1};
+    first.nested_every = 256;
+    first.kills = false;  // the directed and random runs have them, and the sequences with !kill
     third.depth = 1;
     third.limits.exhaustive = 256, third.limits.sampled = 1 << 20;
   }
@@ -223,6 +224,7 @@ std::vector<Campaign> campaigns(const Arguments& a) {
 int explore_all(const Arguments& a) {
   const std::vector<Campaign> all = campaigns(a);
   CampaignRunner runner(a.jobs, [&](SiteTable& sites) {
+    watch(a.hang_s);  // each process watches itself
     for (const auto& [site, fault] : a.faults) sites.set_fault(site, fault);
   });
   size_t tests = 0;
@@ -237,7 +239,7 @@ int explore_all(const Arguments& a) {
     const bool sequences = !campaign.workloads.empty() && campaign.workloads[0].is_sequence;
     if (!a.tier.empty() && sequences)
       figures.push_back({"all sequences of 2 operations", r.workloads, r.violations,
-                         r.starved_points + r.thinned_points, model, r.seconds});
+                         r.cut_points + r.starved_points, model, r.seconds});
     if (!a.tier.empty() && sequences && r.cut_points != 0)
       std::printf("# of these points %llu have more states than are visited one by one: families of selections\n",
                   static_cast<unsigned long long>(r.cut_points));
@@ -272,10 +274,9 @@ int run(int argc, char** argv) {
       std::printf("%-8s %-40s %s\n", w.client.c_str(), w.name.c_str(), replay_line(w, {}).c_str());
     return 0;
   }
-  watch(a.hang_s);
   SiteTable sites;
   for (const auto& [site, fault] : a.faults) sites.set_fault(site, fault);
-  if (a.ops && a.point) return replay(workloads[0], a, &sites);
+  if (a.ops && a.point) return watch(a.hang_s), replay(workloads[0], a, &sites);
   return explore_all(a);
 }
 

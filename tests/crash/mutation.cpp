@@ -18,6 +18,7 @@ namespace {
 
 constexpr unsigned kHangSeconds = 20;  // of one run of a workload
 constexpr uint64_t kProfileStates = 60;
+constexpr uint64_t kThoroughStates = 20'000;  // with so many states the crashes of every recovery are explored
 constexpr char kField = '\x1f';
 
 using Clock = std::chrono::steady_clock;
@@ -195,6 +196,7 @@ class Judge {
   void try_one(Mutant* mutant, const Workload& workload, uint64_t states) {
     ExploreConfig config = explore_;
     config.max_states = states;
+    if (states >= kThoroughStates) config.nested_every = 1;
     const RunResult result = run(workload, mutant->id, config);
     mutant->effects += result.effects;
     if (result.finding.empty()) return;

@@ -2,6 +2,7 @@
 //
 //   nacre_mutation_test                          all mutants; 1 if one survives that is not listed as equivalent
 //   nacre_mutation_test --only=TEXT              those whose name:operation contains TEXT
+//                --workload=TEXT --states=N    with these workloads, and so many states of each
 //   nacre_mutation_test --list
 //   nacre_mutation_test --client=C --ops=... --broken=NAME | --fault=SITE:OPERATION      one of them by hand: see the
 //   line of a kill
@@ -27,7 +28,7 @@ namespace {
 
 struct Arguments {
   MutationConfig config;
-  std::string only, json, client, ops, store_config, broken;
+  std::string only, workload, json, client, ops, store_config, broken;
   std::string hints = NACRE_SOURCE_ROOT "/tests/crash/mutants_killed_by.txt";
   std::string equivalents = NACRE_SOURCE_ROOT "/docs/CRASH.md";
   bool list = false, update_hints = false, pairs = false;
@@ -49,7 +50,8 @@ bool parse_argument(std::string_view argument, Arguments* a) {
   std::string v;
   if (argument == "--list") return a->list = true;
   if (argument == "--update-hints") return a->update_hints = true;
-  if (take(argument, "--only", &a->only) || take(argument, "--json", &a->json) ||
+  if (take(argument, "--states", &v)) return a->config.budgets = {std::stoull(v)}, true;
+  if (take(argument, "--only", &a->only) || take(argument, "--workload", &a->workload) || take(argument, "--json", &a->json) ||
       take(argument, "--hints", &a->hints) || take(argument, "--equivalents", &a->equivalents) ||
       take(argument, "--client", &a->client) || take(argument, "--ops", &a->ops) ||
       take(argument, "--config", &a->store_config) || take(argument, "--broken", &a->broken))
@@ -67,7 +69,8 @@ std::vector<Workload> chosen_workloads(const Arguments& a) {
   for (const ClientKind& kind : client_kinds())
     if (kind.name != "toy")
       for (Workload& workload : kind.workloads())
-        if (a.pairs || !workload.is_sequence) chosen.push_back(std::move(workload));
+        if ((a.pairs || !workload.is_sequence) &&
+            (workload.client + " " + workload.name).find(a.workload) != std::string::npos) chosen.push_back(std::move(workload));
   return chosen;
 }
 
