@@ -211,21 +211,25 @@ void CrashMedium::fence(const pmem::Site& site) {
 
 void CrashMedium::fence_faulty(SiteInfo* site) {
   std::vector<Captured>& captured = captured_[thread_index()];
-  site->effect_count += !captured.empty();
-  if (site->fault != SiteFault::late) return;
-  late_fence_name_ = site->name.c_str();
+  if (site->fault != SiteFault::late) {
+    site->effect_count += !captured.empty();
+    return;
+  }
+  late_site_ = site;
   late_fence_ = std::move(captured);
   captured.clear();
 }
 
 // The stores since the late fence, which it should have held back, may be durable before what it waited for.
 void CrashMedium::finish_late_locked() {
-  if (late_fence_name_ == nullptr) return;
+  if (late_site_ == nullptr) return;
+  const size_t stores_before = undo_.size();
   observe();
-  if (sink_) sink_->on_crash_point(*this, late_fence_name_);
+  late_site_->effect_count += undo_.size() != stores_before && !late_fence_.empty();
+  if (sink_) sink_->on_crash_point(*this, late_site_->name.c_str());
   for (const Captured& c : late_fence_) drain(c);
   late_fence_.clear();
-  late_fence_name_ = nullptr;
+  late_site_ = nullptr;
 }
 
 void CrashMedium::finish_late() {
@@ -237,7 +241,7 @@ void CrashMedium::dirty(uint64_t off, uint64_t bytes) {
   if (blind_ || bytes == 0 || off >= max_bytes_) return;
   const std::lock_guard lock(mutex_);
   const uint64_t first_line = off / kLineBytes;
-  if (late_fence_name_ != nullptr) {  // the stores of the apply are there: this is the moment that matters
+  if (late_site_ != nullptr) {  // the stores of the apply are there: this is the moment that matters
     finish_late_locked();
     return;
   }
@@ -321,7 +325,7 @@ void CrashMedium::forget_captures() {
   for (std::vector<Captured>& captured : captured_) captured.clear();
   late_flushes_.clear();
   late_fence_.clear();
-  late_fence_name_ = nullptr;
+  late_site_ = nullptr;
 }
 
 void CrashMedium::lose_power(const Unsettled& unsettled, std::span<const uint16_t> choice) {

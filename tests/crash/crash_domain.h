@@ -48,8 +48,7 @@ struct Version {
 struct Unsettled {
   struct Word {
     uint32_t word_idx = 0;
-    uint32_t first =
-        0;  ///< candidates [first, first + count), of distinct values; `first` is the durable one
+    uint32_t first = 0;  ///< candidates [first, first + count), of distinct values; `first` is the durable one
     uint16_t count = 0;
     uint16_t latest = 0;  ///< which of them is the working value
   };
@@ -60,9 +59,7 @@ struct Unsettled {
     words.clear();
     candidates.clear();
   }
-  const Version& candidate(const Word& word, uint32_t choice) const {
-    return candidates[word.first + choice];
-  }
+  const Version& candidate(const Word& word, uint32_t choice) const { return candidates[word.first + choice]; }
 };
 
 /// Durable content that changed, in order: how a copy of the durable image follows the original.
@@ -199,9 +196,9 @@ class CrashMedium {
     uint64_t first_line, line_count;
     uint32_t thread;
   };
-  std::vector<Lines> late_flushes_;     // of faulty sites: captured after their thread's next fence
-  std::vector<Captured> late_fence_;    // of a faulty site: drained at the next call
-  const char* late_fence_name_ = nullptr;
+  std::vector<Lines> late_flushes_;   // of faulty sites: captured after their thread's next fence
+  std::vector<Captured> late_fence_;  // of a faulty site: drained at the next call
+  SiteInfo* late_site_ = nullptr;     // not null: such a fence is waiting
   std::vector<Undo> undo_;
   std::vector<Delta> deltas_;
   std::vector<std::byte> saved_working_;

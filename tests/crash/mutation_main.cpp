@@ -51,10 +51,11 @@ bool parse_argument(std::string_view argument, Arguments* a) {
   if (argument == "--list") return a->list = true;
   if (argument == "--update-hints") return a->update_hints = true;
   if (take(argument, "--states", &v)) return a->config.budgets = {std::stoull(v)}, true;
-  if (take(argument, "--only", &a->only) || take(argument, "--workload", &a->workload) || take(argument, "--json", &a->json) ||
-      take(argument, "--hints", &a->hints) || take(argument, "--equivalents", &a->equivalents) ||
-      take(argument, "--client", &a->client) || take(argument, "--ops", &a->ops) ||
-      take(argument, "--config", &a->store_config) || take(argument, "--broken", &a->broken))
+  if (take(argument, "--only", &a->only) || take(argument, "--workload", &a->workload) ||
+      take(argument, "--json", &a->json) || take(argument, "--hints", &a->hints) ||
+      take(argument, "--equivalents", &a->equivalents) || take(argument, "--client", &a->client) ||
+      take(argument, "--ops", &a->ops) || take(argument, "--config", &a->store_config) ||
+      take(argument, "--broken", &a->broken))
     return true;
   if (take(argument, "--tier", &v)) return parse_tier(v, a);
   if (take(argument, "--jobs", &v)) return a->config.jobs = static_cast<uint32_t>(std::stoul(v)), true;
@@ -70,7 +71,8 @@ std::vector<Workload> chosen_workloads(const Arguments& a) {
     if (kind.name != "toy")
       for (Workload& workload : kind.workloads())
         if ((a.pairs || !workload.is_sequence) &&
-            (workload.client + " " + workload.name).find(a.workload) != std::string::npos) chosen.push_back(std::move(workload));
+            (workload.client + " " + workload.name).find(a.workload) != std::string::npos)
+          chosen.push_back(std::move(workload));
   return chosen;
 }
 
@@ -83,7 +85,7 @@ std::vector<MutantId> chosen_mutants(const Arguments& a) {
 
 void show(const Mutant& m) {
   std::printf("%-14s %-46s %5.1f s  %s\n", m.verdict(), m.id.text().c_str(), m.seconds,
-              m.killed_by.empty() ? m.equivalent.c_str() : m.killed_by.c_str());
+              m.killed_by.empty() ? m.equivalent.c_str() : (m.killed_by + ": " + m.finding.substr(0, 60)).c_str());
   std::fflush(stdout);
 }
 

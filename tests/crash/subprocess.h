@@ -1,6 +1,7 @@
 // Runs a function in a forked process and gets its answer, whatever becomes of that process.
 #pragma once
 
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include <cstdlib>
@@ -15,7 +16,7 @@ struct Answer {
 
 class Subprocess {
  public:
-  /// Starts `work`, which returns a text. After `seconds` it is ended by SIGALRM; 0: never.
+  /// Starts `work`, which returns a text. After so many seconds of the processor it is ended; 0: never.
   template <class Work>
   explicit Subprocess(const Work& work, unsigned seconds) {
     int ends[2];
@@ -24,7 +25,9 @@ class Subprocess {
     if (process_ < 0) std::abort();
     if (process_ == 0) {
       close(ends[0]);
-      alarm(seconds);
+      const rlimit processor{seconds, seconds + 1};  // of the processor: a busy machine is no hang
+      if (seconds != 0) setrlimit(RLIMIT_CPU, &processor);
+      alarm(seconds * kPatience);
       send(ends[1], work());
       _exit(0);
     }
@@ -59,6 +62,8 @@ class Subprocess {
       done += static_cast<size_t>(n);
     }
   }
+
+  static constexpr unsigned kPatience = 30;  // waiting takes no time of the processor, and ends as well
 
   pid_t process_ = -1;
   int reading_ = -1;
