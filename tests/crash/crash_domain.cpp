@@ -199,6 +199,7 @@ void CrashMedium::fence(const pmem::Site& site) {
   finish_late_locked();
   observe();
   if (sink_) sink_->on_crash_point(*this, site.name);
+  if (persistent_caches_) return settle_all();
   if (captured_.size() <= thread_index()) captured_.resize(thread_index() + 1);
   if (info && info->fault != SiteFault::none) return fence_faulty(info);
   std::vector<Captured>& captured = captured_[thread_index()];
@@ -235,6 +236,15 @@ void CrashMedium::finish_late_locked() {
 void CrashMedium::finish_late() {
   const std::lock_guard lock(mutex_);
   if (!blind_) finish_late_locked();
+}
+
+void CrashMedium::settle_all() {
+  while (!entries_.empty()) {
+    const uint32_t word_idx = entries_.back().word_idx;
+    set_durable(word_idx, entries_.back().versions.back().value);
+    drop_entry(word_idx);
+  }
+  for (std::vector<Captured>& captured : captured_) captured.clear();
 }
 
 void CrashMedium::dirty(uint64_t off, uint64_t bytes) {

@@ -94,6 +94,8 @@ class CrashMedium {
   uint64_t durable_hash() const noexcept { return durable_hash_; }
   uint64_t fence_count() const noexcept { return fence_count_; }
 
+  /// Model E: whatever was stored before a crash point is durable behind it, flushed or not.
+  void set_persistent_caches(bool persistent) noexcept { persistent_caches_ = persistent; }
   void set_sites(SiteTable* sites) noexcept { sites_ = sites; }
   void set_sink(PointSink* sink) noexcept { sink_ = sink; }
   /// A blind medium follows nothing until the next rollback: for runs whose crashes nobody asks about.
@@ -170,6 +172,7 @@ class CrashMedium {
   void flush_faulty(uint64_t first_line, uint64_t line_count, SiteInfo* site);
   void fence_faulty(SiteInfo* site);
   void finish_late_locked();
+  void settle_all();
   bool any_unsettled(uint64_t first_line, uint64_t line_count) const;
   void drain(const Captured& captured);
   void drop_entry(uint32_t word_idx);
@@ -206,6 +209,7 @@ class CrashMedium {
   uint64_t durable_hash_ = 0;
   uint64_t fence_count_ = 0;
   bool blind_ = false;
+  bool persistent_caches_ = false;
   SiteTable* sites_ = nullptr;
   PointSink* sink_ = nullptr;
   std::mutex mutex_;

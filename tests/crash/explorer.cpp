@@ -52,6 +52,9 @@ class Explorer::Run final : private SelectionVisitor {
       levels_.push_back(std::make_unique<CrashMedium>(client_.pool_bytes(), client_.max_bytes()));
       levels_.back()->set_sites(owner.sites_);
     }
+    const bool persistent_caches = config_.limits.model == CrashModel::E;
+    main_.medium().set_persistent_caches(persistent_caches);
+    for (auto& level : levels_) level->set_persistent_caches(persistent_caches);
     previous_run_ = g_current_run;
     g_current_run = this;
     g_current_case = [](void* run) { return static_cast<Run*>(run)->current_line(); };
