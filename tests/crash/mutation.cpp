@@ -91,7 +91,8 @@ RunResult run(const Workload& workload, const MutantId& id, const ExploreConfig&
       },
       kHangSeconds);
   const Answer answer = process.wait();
-  if (answer.signal == SIGALRM || answer.signal == SIGXCPU || answer.signal == SIGKILL) return {1, "the program hangs", replay_line(workload, {})};
+  if (answer.signal == SIGALRM || answer.signal == SIGXCPU || answer.signal == SIGKILL)
+    return {1, "the program hangs", replay_line(workload, {})};
   if (answer.signal != 0)
     return {1, std::string("the program dies: ") + strsignal(answer.signal), replay_line(workload, {})};
   const size_t first = answer.text.find(kField), second = answer.text.find(kField, first + 1);

@@ -355,8 +355,7 @@ class PoolStore final : public Store {
     RecordHead head;
     const std::byte* p = pool_->at<std::byte>(off);
     std::memcpy(&head, p, sizeof head);
-    bool sound = head.key == key && head.bytes >= sizeof head &&
-                 head.bytes <= pool_->layout().pool_bytes() - off &&
+    bool sound = head.key == key && head.bytes >= sizeof head && head.bytes <= pool_->layout().pool_bytes() - off &&
                  alloc::range_intact(pool_->salt(), off, p, head.bytes);
     for (uint64_t i = sizeof head; sound && i < head.bytes; ++i) sound = p[i] == pattern(head.seed, i);
     if (sound)
@@ -394,8 +393,7 @@ class PoolClient final : public Client {
   std::unique_ptr<Model> empty_model() const override { return std::make_unique<PoolModel>(); }
 
   Status format(std::unique_ptr<pmem::Domain> domain) override {
-    return alloc::format_pool(*domain,
-                              {.geometry = geometry_, .classes = {}, .identity_lo = 1, .identity_hi = 2});
+    return alloc::format_pool(*domain, {.geometry = geometry_, .classes = {}, .identity_lo = 1, .identity_hi = 2});
   }
   Result<std::unique_ptr<Store>> open(std::unique_ptr<pmem::Domain> domain) override {
     NACRE_ASSIGN(auto pool, alloc::Pool::open(std::move(domain), options()));
@@ -430,9 +428,7 @@ class PoolClient final : public Client {
   uint64_t size_bytes_, max_bytes_, step_bytes_;
 };
 
-std::unique_ptr<Client> make_pool_client(const Config& config) {
-  return std::make_unique<PoolClient>(config);
-}
+std::unique_ptr<Client> make_pool_client(const Config& config) { return std::make_unique<PoolClient>(config); }
 
 // Directed runs: each names the edge it is there for.
 struct Directed {
@@ -448,8 +444,10 @@ const std::vector<Directed>& directed() {
       {"format", "put:0:24:1"},
       {"lane wraps in one key",
        "put:0:24:1;put:0:24:2;put:0:24:3;put:0:24:4;put:0:24:5;put:0:24:6;put:0:24:7;put:0:24:8"},
-      {"unit of a record is reused", "put:0:24:1;put:0:24:2;epoch;epoch;epoch;|;put:0:24:3;epoch;epoch;epoch;put:0:24:4"},
-      {"line memory is reused as a node", "put:0:24:1;move:0;retire;retire;retire;|;move:0;retire;retire;retire;move:0"},
+      {"unit of a record is reused",
+       "put:0:24:1;put:0:24:2;epoch;epoch;epoch;|;put:0:24:3;epoch;epoch;epoch;put:0:24:4"},
+      {"line memory is reused as a node",
+       "put:0:24:1;move:0;retire;retire;retire;|;move:0;retire;retire;retire;move:0"},
       {"line memory is reused as a record",
        "put:0:24:1;put:1:24:2;move:0;retire;retire;retire;|;put:2:64:4;put:3:64:8;put:4:64:12", ",cells=64"},
       {"line memory is reused after two epochs and one retire",
@@ -473,9 +471,11 @@ const std::vector<Directed>& directed() {
       {"a reader is pinned while its record is replaced and the epoch moves",
        "put:0:24:1;put:1:24:2;@1:read:0;put:0:24:3;epoch;epoch;epoch;put:2:24:5;put:3:24:6;epoch;put:4:24:7;@1:look"},
       {"a reader pins after the epoch moved, and its record is replaced",
-       "put:0:24:1;epoch;epoch;epoch;@1:read:0;put:0:24:3;epoch;put:2:24:5;put:3:24:6;put:4:24:7;@1:look;epoch;put:5:24:9"},
+       "put:0:24:1;epoch;epoch;epoch;@1:read:0;put:0:24:3;epoch;put:2:24:5;put:3:24:6;put:4:24:7;@1:look;epoch;put:5:"
+       "24:9"},
       {"a reader pins one epoch later than the writer that replaces its record",
-       "put:0:24:1;put:1:24:2;@2:read:1;epoch;@1:read:0;put:0:24:3;@2:look;epoch;put:2:24:5;put:3:24:6;epoch;put:4:24:7;"
+       "put:0:24:1;put:1:24:2;@2:read:1;epoch;@1:read:0;put:0:24:3;@2:look;epoch;put:2:24:5;put:3:24:6;epoch;put:4:24:"
+       "7;"
        "@1:look"},
       {"a torn record of a lane that is behind the other lane is not completed",
        "put:0:24:9:1:24:8;!reopen;lane:1;put:2:24:1;put:2:24:2;put:2:24:3;lane:0;|;del:0"},
@@ -502,14 +502,16 @@ const std::vector<Directed>& directed() {
       {"shrink by a zone whose slabs were emptied: the log named its chunk table a moment ago",
        full + "put:11:700:12;put:12:300:13;del:11;del:12;|;shrink;put:11:700:14;put:12:4000:15;shrink", ",max=131072"},
       {"shrink takes slabs that were emptied, and line memory with them",
-       "put:0:24:1;put:7:24:2;put:14:24:3;del:7;del:14;drop:1;drop:2;move:0;retire;retire;retire;|;shrink;put:7:24:4;put:1:"
+       "put:0:24:1;put:7:24:2;put:14:24:3;del:7;del:14;drop:1;drop:2;move:0;retire;retire;retire;|;shrink;put:7:24:4;"
+       "put:1:"
        "4000:5",
        ",cells=64"},
       {"shrink, kill, growth",
        full + "put:11:4000:12;del:11;del:10;|;shrink;!kill;put:10:4000:14;put:11:4000:13;shrink;!crash:7;put:12:24:1",
        ",max=131072"},
       {"extents come, change size and go",
-       "put:0:24:1;|;put:0:1000:2;put:0:9000:3;put:0:24:4;put:0:5000:5;epoch;epoch;epoch;put:0:2000:6;del:0", ",chunk=1024"},
+       "put:0:24:1;|;put:0:1000:2;put:0:9000:3;put:0:24:4;put:0:5000:5;epoch;epoch;epoch;put:0:2000:6;del:0",
+       ",chunk=1024"},
       {"chunks of a freed extent become another extent, in two lanes",
        "put:6:24:1;lane:1;put:0:6000:2;lane:0;put:0:5100:3;epoch;epoch;epoch;|;lane:1;put:1:6000:5;lane:0;put:0:9000:6",
        ",chunk=1024"},
@@ -586,9 +588,10 @@ std::string random_growing_op(Random& random) {
 
 // Chunks of 1 KiB: records are units of slabs, or extents of one chunk or of several.
 const std::vector<std::string>& large_alphabet() {
-  static const std::vector<std::string> ops = {"put:0:24:1", "put:0:1000:2", "put:0:2500:3", "put:0:6000:5",
-                                               "put:0:2500:6:8:4000:7", "del:0", "del:0:1", "drop:0",
-                                               "epoch", "retire", "lane:1", "!reopen", "!kill", "!crash:11"};
+  static const std::vector<std::string> ops = {
+      "put:0:24:1", "put:0:1000:2", "put:0:2500:3", "put:0:6000:5", "put:0:2500:6:8:4000:7",
+      "del:0",      "del:0:1",      "drop:0",       "epoch",        "retire",
+      "lane:1",     "!reopen",      "!kill",        "!crash:11"};
   return ops;
 }
 
@@ -619,15 +622,15 @@ std::vector<Workload> pool_workloads() {
     for (uint64_t seed = 1; seed <= 16; ++seed) {
       Random random{seed};
       const bool large = seed > 10;
-      Workload workload{form.substr(5) + ": random " + std::to_string(seed), "pool",
-                        form + (large ? ",chunk=1024" : ""), {}, false};
+      Workload workload{
+          form.substr(5) + ": random " + std::to_string(seed), "pool", form + (large ? ",chunk=1024" : ""), {}, false};
       for (int i = 0; i < 60; ++i) workload.ops.push_back(random_op(random, large));
       all.push_back(std::move(workload));
     }
     for (uint64_t seed = 1; seed <= 6; ++seed) {
       Random random{seed};
-      Workload workload{form.substr(5) + ": random growth " + std::to_string(seed), "pool", form + ",max=131072", {},
-                        false};
+      Workload workload{
+          form.substr(5) + ": random growth " + std::to_string(seed), "pool", form + ",max=131072", {}, false};
       for (int i = 0; i < 60; ++i) workload.ops.push_back(random_growing_op(random));
       all.push_back(std::move(workload));
     }
