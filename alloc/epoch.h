@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <memory>
 
+#include "alloc/mutants.h"
 #include "pmem/base/status.h"
 #include "pmem/base/sync.h"
 #include "pmem/base/thread_index.h"
@@ -27,7 +28,7 @@ class Epochs {
     if (index == kMaxThreads - 1 && thread_index_exhausted()) [[unlikely]]
       return Status::error(Code::limit, "pin: more than %u threads use Nacre at once; end some of them", kMaxThreads);
     Slot& slot = slots_[index];
-    if (slot.depth++ != 0) return Code::ok;
+    if (slot.depth++ != 0 || broken(site::kPinNone)) return Code::ok;
     uint32_t top = used_.load(std::memory_order_relaxed);  // raised first: who scans the slots must see this one
     while (top <= index && !used_.compare_exchange_weak(top, index + 1, std::memory_order_seq_cst)) {
     }
@@ -51,7 +52,7 @@ class Epochs {
   /// stores that unlinked it may still be on their way when the epoch is read, and whoever pins the next one may see
   /// the old state. While this thread is pinned at p the epoch is p + 1 at most, so nobody later than p + 1 can.
   uint64_t unlink_epoch() const noexcept {
-    return slots_[thread_index()].pinned.load(std::memory_order_relaxed) + 1;
+    return slots_[thread_index()].pinned.load(std::memory_order_relaxed) + (broken(site::kUnlinkEpoch) ? 0 : 1);
   }
 
   /// True if every pinned operation is of the current epoch. The caller holds the advance lock.

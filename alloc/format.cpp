@@ -4,6 +4,7 @@
 #include "alloc/format.h"
 #include "alloc/heap_layout.h"
 #include "alloc/lane_layout.h"
+#include "alloc/mutants.h"
 #include "alloc/sites.h"
 #include "alloc/zone.h"
 
@@ -73,7 +74,16 @@ void write_identity(pmem::Domain& domain, const FormatOptions& options, uint64_t
   identity[kIdLoWord] = options.identity_lo;
   identity[kIdHiWord] = options.identity_hi;
   write_line(domain, 0, copy_off, identity);
-  domain.at<GuardedLine>(copy_off)->words[kMagicWord] = 0;
+  if (!broken(site::kFormatMagicWithRest)) domain.at<GuardedLine>(copy_off)->words[kMagicWord] = 0;
+}
+
+void publish_magic(pmem::Domain& domain) noexcept {
+  for (uint64_t copy : {kSuperblockAOff, kSuperblockBOff}) {
+    if (copy != kSuperblockAOff && broken(site::kFormatOneMagic)) continue;
+    domain.at<GuardedLine>(copy)->words[kMagicWord] = kMagic;  // one atomic word makes it a pool
+    domain.flush(copy, kWordBytes, site::kMagicFlush);
+  }
+  domain.fence(site::kMagicFence);
 }
 
 Status check_identity(const GuardedLine& line, bool read_only) {
@@ -128,19 +138,16 @@ Status format_pool(pmem::Domain& domain, const FormatOptions& options) {
   NACRE_ASSIGN(const auto class_words, default_class_words(options.geometry, options.classes));
   const Salt salt = salt_of(options.identity_lo, options.identity_hi);
   write_class_table(domain, salt, class_words);
-  write_lanes(domain, salt, layout);
+  if (!broken(site::kFormatNoLanes)) write_lanes(domain, salt, layout);
   write_zones(domain, salt, layout);
+  if (broken(site::kFormatMagicFirst)) publish_magic(domain);
   for (uint64_t copy : {kSuperblockAOff, kSuperblockBOff}) {
     write_superblock(domain, salt, layout, options.max_bytes, copy);
     write_identity(domain, options, copy);
   }
   domain.flush(0, layout.zones_off, site::kFormatFlush);
   domain.fence(site::kFormatFence);  // everything else is durable before the pool has a name
-  for (uint64_t copy : {kSuperblockAOff, kSuperblockBOff}) {
-    domain.at<GuardedLine>(copy)->words[kMagicWord] = kMagic;  // one atomic word makes it a pool
-    domain.flush(copy, kWordBytes, site::kMagicFlush);
-  }
-  domain.fence(site::kMagicFence);
+  publish_magic(domain);
   return domain.health();
 }
 
@@ -149,7 +156,7 @@ Result<SuperblockView> read_superblock(const pmem::Domain& domain, bool read_onl
     return Status::error(Code::not_a_pool, "%llu bytes are too few for a Nacre pool",
                          static_cast<unsigned long long>(domain.size_bytes()));
   const CopyState a = look_at(domain, kSuperblockAOff), b = look_at(domain, kSuperblockBOff);
-  if (!a.magic && !b.magic)
+  if (!a.magic && (!b.magic || broken(site::kOpenFirstCopyOnly)))
     return Status::error(Code::not_a_pool, "the file does not begin with a Nacre superblock; it is some other file, or "
                          "its creation was cut short (then remove it and create the pool again)");
   SuperblockView view;

@@ -6,6 +6,7 @@
 #include <new>
 
 #include "alloc/commit.h"
+#include "alloc/mutants.h"
 #include "alloc/pool.h"
 #include "alloc/sites.h"
 #include "alloc/zone.h"
@@ -116,10 +117,11 @@ Status Growth::grow_locked(uint64_t chunks) {
   NACRE_TRY(plan_growth(layout, chunks, step_bytes, max_bytes_, step));
   NACRE_TRY(pool_.domain().grow(step.new_bytes));  // 1
   const uint64_t seq = fresh_seq();
-  prepare(step, seq);  // 2, 3
+  if (!broken(site::kGrowTableLate)) prepare(step, seq);  // 2, 3
   Status s;
   try {
     s = publish(step, seq);  // 4, 5
+    if (broken(site::kGrowTableLate)) prepare(step, seq);
   } catch (const std::bad_alloc&) {
     s = Status::error(Code::out_of_memory, "no memory for the commit");
   }
@@ -142,7 +144,7 @@ void Growth::prepare(const GrowStep& step, uint64_t seq) noexcept {
     const uint64_t count = std::min(zone.capacity, end - zone.chunk_frame);
     write_chunk_table(pool_.domain(), pool_.salt(), layout, zone, first, count, seq, site::kGrowTableFlush);
   };
-  write(layout.zone(last), layout.chunks_in(last));
+  if (!broken(site::kGrowTableZoneOnly)) write(layout.zone(last), layout.chunks_in(last));
   if (step.zone_capacity != 0) write(layout.next_zone(step.zone_capacity), 0);
   pool_.domain().fence(site::kGrowTableFence);
 }
@@ -152,7 +154,7 @@ void Growth::prepare(const GrowStep& step, uint64_t seq) noexcept {
 uint64_t Growth::fresh_seq() const noexcept {
   uint64_t highest = kFirstSeq;
   for (const auto& lane : pool_.lanes())
-    highest = std::max(highest, lane->durable_seq.load(std::memory_order_acquire));
+    if (!broken(site::kGrowSeqLow)) highest = std::max(highest, lane->durable_seq.load(std::memory_order_acquire));
   return highest;
 }
 
@@ -164,9 +166,10 @@ Status Growth::publish(const GrowStep& step, uint64_t seq) {
   Commit commit(pool_);
   NACRE_TRY(commit.begin());
   NACRE_TRY(commit.lock(std::span(lines).first(count), count, count));
-  commit.raise_seq(seq);
-  for (uint64_t line : kRootsLines) commit.set_word(line, kPoolBytesWord, step.new_bytes);
-  if (step.zone_capacity != 0) commit.set_word(zone.line_off, zone.word, step.zone_capacity);
+  if (!broken(site::kGrowSeqNotRaised)) commit.raise_seq(seq);
+  for (uint64_t line : kRootsLines)
+    if (line == kRootsLines[0] || !broken(site::kGrowOneCopy)) commit.set_word(line, kPoolBytesWord, step.new_bytes);
+  if (step.zone_capacity != 0 && !broken(site::kGrowNoZone)) commit.set_word(zone.line_off, zone.word, step.zone_capacity);
   return commit.publish([&] {
     if (step.zone_capacity != 0) (void)layout.append_zone(step.zone_capacity);  // planned to fit
     layout.set_pool_bytes(step.new_bytes);

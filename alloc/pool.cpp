@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "alloc/lane_layout.h"
+#include "alloc/mutants.h"
 #include "alloc/sites.h"
 #include "alloc/zone.h"
 
@@ -44,21 +45,27 @@ Result<std::unique_ptr<Pool>> Pool::open(std::unique_ptr<pmem::Domain> domain, c
   // own: what says that this is a pool must be durable before anything is built on it. Recovery's last fence covers it.
   for (uint64_t copy : {kSuperblockAOff, kSuperblockBOff})
     pool->domain_->flush(copy, sizeof(SuperblockLayout), site::kSuperblockFlush);
+  if (broken(site::kOpenReadsRootsFirst)) NACRE_TRY(pool->read_shape());
   NACRE_TRY(pool->recover());
   if (!options.read_only) heal_superblock(*pool->domain_, salt);
-  NACRE_ASSIGN(const RootsView roots, read_roots(*pool->domain_, salt));
-  pool->roots_off_ = roots.line_off;
-  pool->layout_.set_pool_bytes(roots.pool_bytes);
-  NACRE_TRY(load_zones(*pool->domain_, salt, pool->layout_));
-  NACRE_TRY(pool->heap_.load_classes());
+  if (!broken(site::kOpenReadsRootsFirst)) NACRE_TRY(pool->read_shape());
   if (!options.read_only) NACRE_TRY(pool->prepare_growth());
   return pool;
+}
+
+// What the roots lines, the zone table and the class table say, once recovery has brought them up to date.
+Status Pool::read_shape() {
+  NACRE_ASSIGN(const RootsView roots, read_roots(*domain_, salt_));
+  roots_off_ = roots.line_off;
+  layout_.set_pool_bytes(roots.pool_bytes);
+  NACRE_TRY(load_zones(*domain_, salt_, layout_));
+  return heap_.load_classes();
 }
 
 // A crash between the growth of the file and the commit that counts it in leaves a tail that is not the pool's. What it
 // holds is unknown, and it may have holes: it is cut off. Recovery has made the size that is read here durable.
 Status Pool::prepare_growth() {
-  if (domain_->size_bytes() > align_up(layout_.pool_bytes(), kPageBytes))
+  if (!broken(site::kOpenKeepsTail) && domain_->size_bytes() > align_up(layout_.pool_bytes(), kPageBytes))
     if (const Status cut = domain_->shrink(layout_.pool_bytes()); cut.code() != Code::not_supported) NACRE_TRY(cut);
   growth_ = std::make_unique<Growth>(*this, options_.grow);
   return Code::ok;
@@ -76,7 +83,7 @@ Status Pool::recover() {
     auto lane = std::make_unique<Lane>();
     lane->number = i;
     lane->last_seq = last_seqs[i];
-    lane->sealed_seq = last_seqs[i];
+    lane->sealed_seq = broken(site::kSealAfterOpen) ? kSeqMask : last_seqs[i];
     lane->half_cells = layout_.geometry.lane_cells / 2;
     lane->durable_seq.store(last_seqs[i], std::memory_order_relaxed);
     lane->applied_seq.store(last_seqs[i], std::memory_order_relaxed);
@@ -129,6 +136,19 @@ void prefetch_slabs(const ReservedQueue<LimboEntry>& limbo) noexcept {
     e->unit.slab->prefetch_word(e->unit.unit);
 }
 
+// Nobody can still read it, and the seal that covers its last use is durable.
+bool records_ready(const LimboEntry& entry, uint64_t epoch) noexcept {
+  if (broken(site::kLimboAtOnce)) return true;
+  return entry.epoch + (broken(site::kLimboEpochEarly) ? 1 : 2) <= epoch;
+}
+
+// Nobody can still read it, and no log record names it.
+bool lines_ready(const LimboEntry& entry, uint64_t epoch, uint64_t retire_epoch) noexcept {
+  if (broken(site::kLimboLinesAtOnce)) return true;
+  if (broken(site::kLimboLinesUnretired)) return entry.epoch + 2 <= epoch;
+  return entry.epoch + (broken(site::kLimboLinesEarly) ? 0 : 1) <= retire_epoch;
+}
+
 }  // namespace
 
 void Pool::drain_all(Lane& held) noexcept {
@@ -143,13 +163,13 @@ void Pool::drain_all(Lane& held) noexcept {
 void Pool::drain_limbo_now(Lane& lane, uint64_t most) noexcept {
   const uint64_t epoch = epochs_.current();
   uint64_t lines = most;  // a budget of their own: neither waits for the other
-  for (; most > 0 && !lane.limbo_records.empty() && lane.limbo_records.front().epoch + 2 <= epoch; --most) {
+  for (; most > 0 && !lane.limbo_records.empty() && records_ready(lane.limbo_records.front(), epoch); --most) {
     prefetch_slabs(lane.limbo_records);
     heap_.release(lane.limbo_records.front().unit);
     lane.limbo_records.pop();
   }
   const uint64_t retire_epoch = last_retire_epoch_.load(std::memory_order_acquire);
-  for (; lines > 0 && !lane.limbo_lines.empty() && lane.limbo_lines.front().epoch + 1 <= retire_epoch; --lines) {
+  for (; lines > 0 && !lane.limbo_lines.empty() && lines_ready(lane.limbo_lines.front(), epoch, retire_epoch); --lines) {
     heap_.release(lane.limbo_lines.front().unit);
     lane.limbo_lines.pop();
   }
@@ -163,14 +183,15 @@ bool Pool::advance(bool retire) noexcept {
 }
 
 bool Pool::advance_locked(bool retire) noexcept {
-  if (!domain_->health().ok() || !epochs_.quiescent()) return false;
+  if (!domain_->health().ok() || (!broken(site::kEpochQuiescent) && !epochs_.quiescent())) return false;
   const uint64_t epoch = epochs_.current();
   bool any = false;
   for (auto& lane : lanes_) {  // idle lanes too: their last record may be the one whose fresh bytes are about to go
     const uint64_t durable = lane->durable_seq.load(std::memory_order_acquire);
     if (durable <= lane->sealed_seq) continue;  // never lower, and what is sealed already was fenced
+    if (broken(site::kSealNone) || (lane != lanes_.front() && broken(site::kSealFirstLane))) continue;
     const uint64_t off = layout_.lane_header_off(lane->number) + offsetof(LaneHeader, seal);
-    sync::store_release(at<uint64_t>(off), make_lane_word(salt_, off, durable));
+    sync::store_release(at<uint64_t>(off), make_lane_word(salt_, off, durable + (broken(site::kSealAhead) ? 1 : 0)));
     domain_->flush(off, kWordBytes, site::kSealFlush);
     lane->sealed_seq = durable;
     any = true;
@@ -180,7 +201,7 @@ bool Pool::advance_locked(bool retire) noexcept {
   if (retire) retire_locked();
   if (!domain_->health().ok()) return false;
   if (retire) {
-    last_retire_epoch_.store(epoch, std::memory_order_release);
+    last_retire_epoch_.store(epoch + (broken(site::kRetireEpochAhead) ? 1 : 0), std::memory_order_release);
     retires_.fetch_add(1, std::memory_order_relaxed);
   }
   epochs_.advance();
@@ -191,19 +212,32 @@ bool Pool::advance_locked(bool retire) noexcept {
 // Everything applied becomes home and durable, then the lanes say so. Each lane is held for the time its lines are
 // flushed, so that its list and its applied seq belong together.
 void Pool::retire_locked() noexcept {
+  if (broken(site::kRetireFirst)) dismiss_records();
+  bring_home();
+  if (!domain_->health().ok()) return;
+  if (!broken(site::kRetireFirst)) dismiss_records();
+}
+
+void Pool::bring_home() noexcept {
   for (auto& lane : lanes_) {
     sync::Backoff backoff;
     while (lane->held.exchange(1, std::memory_order_acquire) != 0) backoff.wait(lane.get());
-    for (const auto& lines : lane->half_lines)
+    for (const auto& lines : lane->half_lines) {
+      if (&lines != &lane->half_lines[0] && broken(site::kRetireHalf)) continue;
       for (uint64_t off : lines) domain_->flush(off, kLineBytes, site::kRetireHomeFlush);
+    }
     lane->retiring_seq = lane->applied_seq.load(std::memory_order_acquire);
     release_lane(*lane);
   }
   domain_->fence(site::kRetireHomeFence);
-  if (!domain_->health().ok()) return;
+}
+
+void Pool::dismiss_records() noexcept {
   for (auto& lane : lanes_) {
+    if (lane != lanes_.front() && broken(site::kRetireFirstLane)) continue;
     const uint64_t off = layout_.lane_header_off(lane->number) + offsetof(LaneHeader, retired);
-    sync::store_release(at<uint64_t>(off), make_lane_word(salt_, off, lane->retiring_seq));
+    const uint64_t seq = broken(site::kRetireFirst) ? lane->applied_seq.load() : lane->retiring_seq;
+    sync::store_release(at<uint64_t>(off), make_lane_word(salt_, off, seq + (broken(site::kRetireAhead) ? 1 : 0)));
     domain_->flush(off, kWordBytes, site::kRetireFlush);
   }
   domain_->fence(site::kRetireFence);

@@ -150,6 +150,7 @@ class Pool {
  private:
   Pool(std::unique_ptr<pmem::Domain> domain, const Geometry& geometry, Salt salt, const PoolOptions& options);
   Status recover();
+  Status read_shape();
   Status prepare_growth();
   Status why_not_writable() const noexcept;
   static constexpr uint64_t kBytesPerWaitingUnit = 128 * 1024;
@@ -164,6 +165,8 @@ class Pool {
   friend class WriterStop;
   bool advance_locked(bool retire) noexcept;
   void retire_locked() noexcept;
+  void bring_home() noexcept;
+  void dismiss_records() noexcept;
 
   std::unique_ptr<pmem::Domain> domain_;
   Layout layout_;

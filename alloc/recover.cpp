@@ -5,6 +5,7 @@
 
 #include "alloc/lane_layout.h"
 #include "alloc/log_record.h"
+#include "alloc/mutants.h"
 #include "alloc/sealed_range.h"
 #include "alloc/sites.h"
 
@@ -45,11 +46,14 @@ class Recovery {
     choose_counting();
     NACRE_TRY(check_links());
     NACRE_TRY(for_each_chain([this](std::span<const ChainLink> chain) { return check_chain(chain); }));
+    if (broken(site::kRecoverRetireFirst)) retire_everything(last_seqs);
     if (!links_.empty()) {
-      make_relied_on_durable();  // 2
+      if (!broken(site::kRecoverApplyFirst)) make_relied_on_durable();  // 2
       NACRE_TRY(for_each_chain([this](std::span<const ChainLink> chain) { return apply_chain(chain), Code::ok; }));
       domain_.fence(site::kRecoverHomeFence);  // 3, 4
+      if (broken(site::kRecoverApplyFirst)) make_relied_on_durable();
     }
+    if (links_.empty() && broken(site::kRecoverRetireSome)) return keep_lanes(last_seqs);
     retire_everything(last_seqs);  // 5
     return domain_.health();
   }
@@ -67,7 +71,7 @@ class Recovery {
       const uint32_t cells = probe_record(p, half_cells - cell % half_cells, record_seed(salt_, off));
       if (cells == 0) continue;
       scan.highest = std::max(scan.highest, record_seq(p));
-      if (record_seq(p) <= scan.retired) continue;
+      if (!broken(site::kRecoverRetiredCounts) && record_seq(p) <= scan.retired) continue;
       LogRecord record;
       if (!decode_record(p, record))
         return Status::error(Code::corruption, "lane %u, cell %u: a log record passes its checksum but does not parse",
@@ -125,8 +129,10 @@ class Recovery {
     for (LaneScan& scan : lanes_)
       for (size_t i = 0; i < scan.records.size(); ++i) {
         const LogRecord& record = scan.records[i];
-        bool counts = record.strict || record.seq <= scan.seal || i + 1 < scan.records.size();
-        if (!counts && fresh_intact(record)) {
+        bool counts = (record.strict && !broken(site::kRecoverStrict)) ||
+                      (record.seq <= scan.seal && !broken(site::kRecoverSeal)) ||
+                      (i + 1 < scan.records.size() && !broken(site::kRecoverFollowed));
+        if (!counts && !broken(site::kRecoverFreshRefused) && fresh_intact(record)) {
           verified_.push_back(&record);
           counts = true;
         }
@@ -140,10 +146,13 @@ class Recovery {
   }
 
   bool fresh_intact(const LogRecord& record) const {
+    if (broken(site::kRecoverFreshTrusted)) return true;
     for (const FreshRange& f : record.fresh) {
       if (f.bytes < kSealBytes || f.off > layout_.pool_bytes() || f.bytes > layout_.pool_bytes() - f.off) return false;
       const std::byte* p = domain_.base() + f.off;
-      if (stored_range_crc(p) != f.crc || !range_intact(salt_, f.off, p, f.bytes)) return false;
+      if (!broken(site::kRecoverFreshOwnCrc) && stored_range_crc(p) != f.crc) return false;
+      if (!broken(site::kRecoverFreshHead) && !range_intact(salt_, f.off, p, f.bytes)) return false;
+      if (broken(site::kRecoverFreshFirst)) return true;
     }
     return true;
   }
@@ -174,7 +183,9 @@ class Recovery {
       end = begin + 1;
       while (end < links_.size() && links_[end].line_off == links_[begin].line_off) ++end;
       size_t first = end - 1;
-      while (first > begin && links_[first - 1].seq == links_[first].update->prev_seq) --first;
+      while (first > begin && !broken(site::kRecoverLastLink) &&
+             (links_[first - 1].seq == links_[first].update->prev_seq || broken(site::kRecoverGaps)))
+        --first;
       NACRE_TRY(fn(std::span(links_).subspan(first, end - first)));
     }
     return Code::ok;
@@ -196,7 +207,9 @@ class Recovery {
     const uint64_t off = chain.front().line_off;
     auto* line = domain_.at<GuardedLine>(off);
     const uint64_t top = chain.back().seq;
-    if (guard_seq(line->guard) > top) return;  // reused or changed since by what is no longer in the log
+    if (!broken(site::kRecoverSkipNone) && guard_seq(line->guard) > top)
+      return;  // reused or changed since by what is no longer in the log
+    if (broken(site::kRecoverSkipEqual) && guard_seq(line->guard) == top) return;
     uint64_t words[kLineWords];
     std::copy_n(line->words, kLineWords, words);
     for (const ChainLink& link : chain)
@@ -204,8 +217,11 @@ class Recovery {
         const WordOp& op = link.record->ops[link.update->first_op + i];
         words[op.word] = apply_op(words[op.word], op);
       }
+    const bool same = std::equal(words, words + kLineWords, line->words);
     std::copy_n(words, kLineWords, line->words);
-    line->guard = chain.back().update->guard;  // not one made here: damage elsewhere in the line must stay visible
+    if (!broken(site::kRecoverNoGuard))
+      line->guard = chain.back().update->guard;  // not one made here: damage elsewhere in the line must stay visible
+    if (broken(site::kRecoverFlushChanged) && same) return;
     domain_.flush(off, kLineBytes, site::kRecoverHomeFlush);  // changed or not: it may never have been fenced
     ++report_.lines_applied;
   }
@@ -217,14 +233,23 @@ class Recovery {
   void retire_everything(std::span<uint64_t> last_seqs) {
     uint64_t floor = kFirstSeq;
     for (const LaneScan& scan : lanes_) floor = std::max(floor, scan.highest);
-    ++floor;
+    if (!broken(site::kRecoverFloorLow)) ++floor;
     for (uint32_t lane = 0; lane < lanes_.size(); ++lane) {
       const uint64_t off = layout_.lane_header_off(lane) + offsetof(LaneHeader, retired);
+      if (broken(site::kRecoverFloorOwn)) floor = std::max(kFirstSeq, lanes_[lane].highest) + 1;
+      last_seqs[lane] = broken(site::kRecoverSeqRestarts) ? kFirstSeq : floor;
+      if (lane != 0 && broken(site::kRecoverRetireFirstLane)) continue;
+      if (lanes_[lane].records.empty() && broken(site::kRecoverRetireBusy)) continue;
       *domain_.at<uint64_t>(off) = make_lane_word(salt_, off, floor);
       domain_.flush(off, kWordBytes, site::kRecoverRetireFlush);
-      last_seqs[lane] = floor;
     }
     domain_.fence(site::kRecoverRetireFence);
+  }
+
+  // A mutant: a pool whose log holds nothing that counts is left as it is.
+  Status keep_lanes(std::span<uint64_t> last_seqs) const {
+    for (uint32_t lane = 0; lane < lanes_.size(); ++lane) last_seqs[lane] = std::max(kFirstSeq, lanes_[lane].highest);
+    return domain_.health();
   }
 
   pmem::Domain& domain_;

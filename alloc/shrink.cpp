@@ -16,6 +16,7 @@
 
 #include "alloc/commit.h"
 #include "alloc/grow.h"
+#include "alloc/mutants.h"
 #include "alloc/pool.h"
 #include "alloc/sites.h"
 #include "alloc/zone.h"
@@ -63,8 +64,9 @@ Status publish_cut(Pool& pool, const Cut& cut) {
   Commit commit(pool);
   NACRE_TRY(commit.begin());
   NACRE_TRY(commit.lock(std::span(lines).first(count), count, count));
-  for (uint64_t line : kRootsLines) commit.set_word(line, kPoolBytesWord, cut.new_bytes);
-  if (cut.drops_zone) commit.set_word(zone.line_off, zone.word, 0);
+  for (uint64_t line : kRootsLines)
+    if (line == kRootsLines[0] || !broken(site::kShrinkOneCopy)) commit.set_word(line, kPoolBytesWord, cut.new_bytes);
+  if (cut.drops_zone && !broken(site::kShrinkKeepsZone)) commit.set_word(zone.line_off, zone.word, 0);
   return commit.publish([&] {
     layout.set_pool_bytes(cut.new_bytes);
     if (cut.drops_zone) layout.drop_last_zone();
@@ -110,7 +112,7 @@ Status Growth::cut_tail(bool& cut) {
       if (chunks != 0 && pool.writable().ok()) pool.heap().give_tail(chunks);  // else the next open knows what happened
     }
   } taken{pool_, chunks};
-  if (!retire(pool_)) {
+  if (!broken(site::kShrinkUnretired) && !retire(pool_)) {
     NACRE_TRY(pool_.writable());
     return Status::error(Code::locked, "shrink: an operation that began before is still running; try again when it has "
                          "ended");
@@ -134,7 +136,8 @@ Status Growth::shrink() {
   const Status s = cut_tails(any);
   if (!any || !pool_.writable().ok()) return s;
   const uint64_t new_bytes = pool_.layout().pool_bytes();
-  forget_lines(pool_, new_bytes);
+  if (!broken(site::kShrinkKeepsLines)) forget_lines(pool_, new_bytes);
+  if (broken(site::kShrinkFileFirst)) NACRE_TRY(pool_.domain().shrink(new_bytes));
   for (uint64_t line : kRootsLines) pool_.domain().flush(line, kLineBytes, site::kShrinkRootsFlush);
   pool_.domain().fence(site::kShrinkRootsFence);
   NACRE_TRY(pool_.domain().health());

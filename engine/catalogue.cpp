@@ -3,6 +3,7 @@
 #include <array>
 
 #include "engine/hash/hash_table.h"
+#include "engine/mutants.h"
 #include "engine/record.h"
 #include "engine/sites.h"
 
@@ -23,7 +24,7 @@ uint64_t Catalogue::first_node_off() const noexcept {
 }
 
 void Catalogue::write_node(alloc::Commit& commit, uint64_t off) {
-  const uint64_t seq = commit.fresh_seq(off);
+  const uint64_t seq = broken(site::kCatalogueSeqLow) ? 1 : commit.fresh_seq(off);
   for (uint32_t l = 0; l < shape_.catalogue_lines(); ++l) {
     alloc::GuardedLine* line = pool_.line(off + l * kLineBytes);
     for (uint64_t& word : line->words) word = 0;
@@ -42,7 +43,9 @@ Status Catalogue::ensure() {
   NACRE_TRY(commit.allocate(shape_.catalogue_bytes(), alloc::UnitUse::lines, off));
   write_node(commit, off);
   NACRE_TRY(commit.lock(alloc::kRootsLines, 2, 2));
-  for (uint64_t line : alloc::kRootsLines) commit.set_word(line, alloc::kCatalogueWord, off);
+  for (uint64_t line : alloc::kRootsLines)
+    if (line == alloc::kRootsLines[0] || !broken(site::kCatalogueOneRoot))
+      commit.set_word(line, alloc::kCatalogueWord, off);
   return commit.publish();
 }
 
@@ -150,12 +153,12 @@ Result<TableEntry> Catalogue::create(std::string_view name) {
   const uint32_t crc = store_record(pool_, name_off, RecordKind::table_name, id, name, {});
   commit.flush_fresh(name_off, name_bytes, crc, site::kTableNameFlush);
   hash::HashTree::write_empty_segment(commit, pool_, shape_, id, segment_off);
-  commit.finish_fresh();
+  if (!broken(site::kCreateUnfenced)) commit.finish_fresh();
   const std::array lines{free.head_off, free.line_off};
   NACRE_TRY(commit.lock(lines, 2, 5));
   TableEntry e{free.line_off, TableState::live, EngineKind::hash, id, true,
                hash::make_entry(hash::EntryKind::segment, 0, segment_off), 0, std::string(name)};
-  commit.set_word(free.head_off, kCatNextTableId, id);
+  if (!broken(site::kCreateKeepsId)) commit.set_word(free.head_off, kCatNextTableId, id);
   commit.set_word(free.line_off, kTableHead, make_table_head(e.state, e.engine, kCountValid, id));
   commit.set_word(free.line_off, kTableName, name_off);
   commit.set_word(free.line_off, kTableRoot, e.root);
@@ -180,7 +183,11 @@ Result<TableEntry> Catalogue::clear(const TableEntry& table) {
   old.name.clear();
   old.root = pool_.line(table.line_off)->words[kTableRoot];
   commit.set_word(table.line_off, kTableRoot, hash::make_entry(hash::EntryKind::segment, 0, segment_off));
-  commit.set_word(table.line_off, kTableCount, 0);
+  if (!broken(site::kClearKeepsCount)) commit.set_word(table.line_off, kTableCount, 0);
+  if (broken(site::kClearForgetsOld)) {
+    NACRE_TRY(commit.publish());
+    return old;
+  }
   commit.set_word(free.line_off, kTableHead, make_table_head(TableState::dropping, table.engine, 0, table.id));
   commit.set_word(free.line_off, kTableRoot, old.root);
   NACRE_TRY(commit.publish());
@@ -190,6 +197,7 @@ Result<TableEntry> Catalogue::clear(const TableEntry& table) {
 Status Catalogue::mark_dropping(const TableEntry& table) {
   alloc::Commit commit(pool_);
   NACRE_TRY(commit.begin());
+  if (broken(site::kDropUnmarked)) return Code::ok;
   NACRE_TRY(commit.lock(std::span(&table.line_off, 1), 1, 1));
   commit.set_word(table.line_off, kTableHead, make_table_head(TableState::dropping, table.engine, 0, table.id));
   return commit.publish();
@@ -200,7 +208,7 @@ Status Catalogue::forget(const TableEntry& table) {
   NACRE_TRY(commit.begin());
   LineView line;
   NACRE_TRY(read_line(pool_, table.line_off, line));
-  if (line.words[kTableName] != 0) NACRE_TRY(commit.free(line.words[kTableName], alloc::UnitUse::record));
+  if (!broken(site::kForgetKeepsName) && line.words[kTableName] != 0) NACRE_TRY(commit.free(line.words[kTableName], alloc::UnitUse::record));
   NACRE_TRY(commit.lock(std::span(&table.line_off, 1), 1, alloc::kLineWords));
   for (uint32_t w = 0; w < alloc::kLineWords; ++w)
     if (line.words[w] != 0) commit.set_word(table.line_off, w, 0);

@@ -63,6 +63,7 @@ struct Workload {
   std::string config;
   std::vector<std::string> ops;
   bool explore_format = false;  ///< also the crash points of format and of the first open
+  bool is_sequence = false;     ///< one of all the sequences of an alphabet
 };
 
 class Client {

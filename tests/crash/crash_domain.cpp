@@ -154,6 +154,7 @@ void CrashMedium::flush(uint64_t off, uint64_t bytes, const pmem::Site& site) {
   const std::lock_guard lock(mutex_);
   SiteInfo* info = sites_ ? &sites_->of(site, true) : nullptr;
   if (blind_ || off >= max_bytes_) return;
+  finish_late_locked();
   const uint64_t first_line = off / kLineBytes;
   const uint64_t line_count = (std::min(off + bytes, max_bytes_) - 1) / kLineBytes - first_line + 1;
   if (info && info->fault != SiteFault::none) return flush_faulty(first_line, line_count, info);
@@ -166,9 +167,13 @@ void CrashMedium::flush_faulty(uint64_t first_line, uint64_t line_count, SiteInf
   if (site->fault == SiteFault::early) capture_lines(first_line, line_count);
   observe_lines(first_line, line_count);
   bool effect = undo_.size() != stores_before;
-  if (site->fault == SiteFault::short_line) capture_lines(first_line, line_count - 1);
-  if (site->fault == SiteFault::short_line) effect = any_unsettled(first_line + line_count - 1, 1);
-  if (site->fault == SiteFault::off) effect = any_unsettled(first_line, line_count);
+  if (site->fault == SiteFault::short_line) {
+    const bool several = line_count > 1;  // of one line it would be the same as "off"
+    capture_lines(first_line, line_count - several);
+    effect = several && any_unsettled(first_line + line_count - 1, 1);
+  }
+  if (site->fault == SiteFault::late) late_flushes_.push_back({first_line, line_count, thread_index()});
+  if (site->fault == SiteFault::off || site->fault == SiteFault::late) effect = any_unsettled(first_line, line_count);
   site->effect_count += effect;
 }
 
@@ -191,22 +196,65 @@ void CrashMedium::fence(const pmem::Site& site) {
   ++fence_count_;
   SiteInfo* info = sites_ ? &sites_->of(site, false) : nullptr;
   if (blind_) return;
+  finish_late_locked();
   observe();
   if (sink_) sink_->on_crash_point(*this, site.name);
-  if (captured_.size() <= thread_index()) return;
+  if (persistent_caches_) return settle_all();
+  if (captured_.size() <= thread_index()) captured_.resize(thread_index() + 1);
+  if (info && info->fault != SiteFault::none) return fence_faulty(info);
   std::vector<Captured>& captured = captured_[thread_index()];
-  if (info && info->fault != SiteFault::none) {
-    info->effect_count += !captured.empty();
-    return;
-  }
   for (const Captured& c : captured) drain(c);
   captured.clear();
+  for (const Lines& lines : late_flushes_)
+    if (lines.thread == thread_index()) capture_lines(lines.first_line, lines.line_count);
+  std::erase_if(late_flushes_, [](const Lines& lines) { return lines.thread == thread_index(); });
+}
+
+void CrashMedium::fence_faulty(SiteInfo* site) {
+  std::vector<Captured>& captured = captured_[thread_index()];
+  if (site->fault != SiteFault::late) {
+    site->effect_count += !captured.empty();
+    return;
+  }
+  late_site_ = site;
+  late_fence_ = std::move(captured);
+  captured.clear();
+}
+
+// The stores since the late fence, which it should have held back, may be durable before what it waited for.
+void CrashMedium::finish_late_locked() {
+  if (late_site_ == nullptr) return;
+  const size_t stores_before = undo_.size();
+  observe();
+  late_site_->effect_count += undo_.size() != stores_before && !late_fence_.empty();
+  if (sink_) sink_->on_crash_point(*this, late_site_->name.c_str());
+  for (const Captured& c : late_fence_) drain(c);
+  late_fence_.clear();
+  late_site_ = nullptr;
+}
+
+void CrashMedium::finish_late() {
+  const std::lock_guard lock(mutex_);
+  if (!blind_) finish_late_locked();
+}
+
+void CrashMedium::settle_all() {
+  while (!entries_.empty()) {
+    const uint32_t word_idx = entries_.back().word_idx;
+    set_durable(word_idx, entries_.back().versions.back().value);
+    drop_entry(word_idx);
+  }
+  for (std::vector<Captured>& captured : captured_) captured.clear();
 }
 
 void CrashMedium::dirty(uint64_t off, uint64_t bytes) {
   if (blind_ || bytes == 0 || off >= max_bytes_) return;
   const std::lock_guard lock(mutex_);
   const uint64_t first_line = off / kLineBytes;
+  if (late_site_ != nullptr) {  // the stores of the apply are there: this is the moment that matters
+    finish_late_locked();
+    return;
+  }
   observe_lines(first_line, (std::min(off + bytes, max_bytes_) - 1) / kLineBytes - first_line + 1);
 }
 
@@ -285,6 +333,9 @@ void CrashMedium::assign_killed(const Unsettled& unsettled) {
 
 void CrashMedium::forget_captures() {
   for (std::vector<Captured>& captured : captured_) captured.clear();
+  late_flushes_.clear();
+  late_fence_.clear();
+  late_site_ = nullptr;
 }
 
 void CrashMedium::lose_power(const Unsettled& unsettled, std::span<const uint16_t> choice) {

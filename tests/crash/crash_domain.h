@@ -48,8 +48,7 @@ struct Version {
 struct Unsettled {
   struct Word {
     uint32_t word_idx = 0;
-    uint32_t first =
-        0;  ///< candidates [first, first + count), of distinct values; `first` is the durable one
+    uint32_t first = 0;  ///< candidates [first, first + count), of distinct values; `first` is the durable one
     uint16_t count = 0;
     uint16_t latest = 0;  ///< which of them is the working value
   };
@@ -60,9 +59,7 @@ struct Unsettled {
     words.clear();
     candidates.clear();
   }
-  const Version& candidate(const Word& word, uint32_t choice) const {
-    return candidates[word.first + choice];
-  }
+  const Version& candidate(const Word& word, uint32_t choice) const { return candidates[word.first + choice]; }
 };
 
 /// Durable content that changed, in order: how a copy of the durable image follows the original.
@@ -97,6 +94,8 @@ class CrashMedium {
   uint64_t durable_hash() const noexcept { return durable_hash_; }
   uint64_t fence_count() const noexcept { return fence_count_; }
 
+  /// Model E: whatever was stored before a crash point is durable behind it, flushed or not.
+  void set_persistent_caches(bool persistent) noexcept { persistent_caches_ = persistent; }
   void set_sites(SiteTable* sites) noexcept { sites_ = sites; }
   void set_sink(PointSink* sink) noexcept { sink_ = sink; }
   /// A blind medium follows nothing until the next rollback: for runs whose crashes nobody asks about.
@@ -113,6 +112,8 @@ class CrashMedium {
   void observe();
   /// Every unsettled word of the last look, in program order.
   void collect(Unsettled* out) const;
+  /// A fence whose fault is that it comes late (SiteFault::late) takes effect now at the latest: its call is over.
+  void finish_late();
   /// Stores seen so far, since clear_undo().
   size_t store_count() const noexcept { return undo_.size(); }
   bool settled() const noexcept { return entries_.empty(); }
@@ -169,6 +170,9 @@ class CrashMedium {
   void note_version(uint32_t word_idx, uint64_t value);
   void capture_lines(uint64_t first_line, uint64_t line_count);
   void flush_faulty(uint64_t first_line, uint64_t line_count, SiteInfo* site);
+  void fence_faulty(SiteInfo* site);
+  void finish_late_locked();
+  void settle_all();
   bool any_unsettled(uint64_t first_line, uint64_t line_count) const;
   void drain(const Captured& captured);
   void drop_entry(uint32_t word_idx);
@@ -191,6 +195,13 @@ class CrashMedium {
   std::vector<Entry> entries_;
   std::vector<std::vector<Version>> spare_versions_;  // so that no state allocates
   std::vector<std::vector<Captured>> captured_;       // by thread index, as far as threads have flushed
+  struct Lines {
+    uint64_t first_line, line_count;
+    uint32_t thread;
+  };
+  std::vector<Lines> late_flushes_;   // of faulty sites: captured after their thread's next fence
+  std::vector<Captured> late_fence_;  // of a faulty site: drained at the next call
+  SiteInfo* late_site_ = nullptr;     // not null: such a fence is waiting
   std::vector<Undo> undo_;
   std::vector<Delta> deltas_;
   std::vector<std::byte> saved_working_;
@@ -198,6 +209,7 @@ class CrashMedium {
   uint64_t durable_hash_ = 0;
   uint64_t fence_count_ = 0;
   bool blind_ = false;
+  bool persistent_caches_ = false;
   SiteTable* sites_ = nullptr;
   PointSink* sink_ = nullptr;
   std::mutex mutex_;

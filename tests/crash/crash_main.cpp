@@ -1,29 +1,28 @@
-// nacre_crash_test: explores the workloads of every client and prints TAP; replays one failure; scores
-// mutants.
+// nacre_crash_test: explores the workloads of every client and prints TAP; replays one failure.
 //
 //   nacre_crash_test                                   everything, within the budget
 //   nacre_crash_test --list                            the workloads
 //   nacre_crash_test --client=C --workload=TEXT        those whose name contains TEXT
 //   nacre_crash_test --client=C --ops='a;b' [--config=K=V,...]            one workload given here
 //   nacre_crash_test --client=C --ops=... --point=N --pick=P [--nested=N:P/...]   one case, with a trace
-//   nacre_crash_test --mutate [--client=C]             breaks each site in turn
 //
 //   --states=N       budget of images to recover and check, all workloads together (or NACRE_CRASH_STATES);
 //   0: none
 //   --seed=N --depth=N --nested-every=N --exhaustive=N --nested-exhaustive=N --no-kills --no-shrink
-//   --max-failures=N --fault=SITE:off|short|early --shard=I/N --hang=SECONDS
+//   --model=W|L|E   what a word may keep (selection.h); --jobs=N processes; --json=FILE
+//   --tier=commit|nightly   budgets and models of the scorecard
+//   --max-failures=N --fault=SITE:off|short|early|late --shard=I/N --hang=SECONDS
 #include <sys/time.h>
 #include <unistd.h>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
-#include <map>
 #include <optional>
 #include <string>
 
+#include "tests/crash/campaign.h"
 #include "tests/crash/explorer.h"
-#include "tests/crash/mutation.h"
 #include "tests/crash/replay_text.h"
 
 extern "C" [[gnu::weak]] void __sanitizer_set_death_callback(void (*callback)());
@@ -32,16 +31,20 @@ namespace nacre::crash {
 namespace {
 
 constexpr uint64_t kDefaultStates = 600'000;
+constexpr uint64_t kCommitStates = 500'000;  // of directed and random runs; the sequences have more than a million
+constexpr uint64_t kNightlyStates = 200'000'000;
 
 struct Arguments {
   ExploreConfig explore;
-  std::string client, workload, config;
+  std::string client, workload, config, tier, json;
+  CrashModel model = CrashModel::W;
+  uint32_t jobs = 1;
   std::optional<std::string> ops;
   std::optional<uint32_t> point;
   std::string pick = "d", nested;
   std::vector<std::pair<std::string, SiteFault>> faults;
   uint64_t shard = 0, shards = 1, hang_s = 60;
-  bool list = false, mutate = false, format = false;
+  bool list = false, format = false;
 };
 
 // ---- a case that kills or hangs the process still names itself
@@ -91,9 +94,15 @@ bool take(std::string_view argument, std::string_view name, std::string* value) 
 bool parse_fault(const std::string& text, Arguments* a) {
   const size_t colon = text.rfind(':');
   if (colon == std::string::npos) return false;
-  for (SiteFault fault : {SiteFault::off, SiteFault::short_line, SiteFault::early})
+  for (SiteFault fault : {SiteFault::off, SiteFault::short_line, SiteFault::early, SiteFault::late})
     if (text.substr(colon + 1) == site_fault_name(fault))
       return a->faults.emplace_back(text.substr(0, colon), fault), true;
+  return false;
+}
+
+bool parse_model(const std::string& text, Arguments* a) {
+  for (CrashModel model : {CrashModel::W, CrashModel::L, CrashModel::E})
+    if (text == model_name(model)) return a->model = model, true;
   return false;
 }
 
@@ -108,7 +117,6 @@ bool parse_argument(std::string_view argument, Arguments* a) {
   std::string v;
   ExploreConfig& e = a->explore;
   if (argument == "--list") return a->list = true;
-  if (argument == "--mutate") return a->mutate = true;
   if (argument == "--format") return a->format = true;
   if (argument == "--no-kills") return e.kills = false, true;
   if (argument == "--no-shrink") return e.shrink = false, true;
@@ -118,6 +126,10 @@ bool parse_argument(std::string_view argument, Arguments* a) {
     return true;
   if (take(argument, "--ops", &v)) return a->ops = v, true;
   if (take(argument, "--fault", &v)) return parse_fault(v, a);
+  if (take(argument, "--model", &v)) return parse_model(v, a);
+  if (take(argument, "--tier", &v)) return a->tier = v, v == "commit" || v == "nightly";
+  if (take(argument, "--json", &v)) return a->json = v, true;
+  if (take(argument, "--jobs", &v)) return a->jobs = static_cast<uint32_t>(std::stoul(v)), a->jobs > 0;
   if (take(argument, "--shard", &v)) return parse_shard(v, a);
   if (take(argument, "--point", &v)) return a->point = std::stoul(v), true;
   if (take(argument, "--states", &v)) return e.max_states = std::stoull(v), true;
@@ -127,8 +139,7 @@ bool parse_argument(std::string_view argument, Arguments* a) {
     return e.nested_every = static_cast<uint32_t>(std::stoul(v)), e.nested_every > 0;
   if (take(argument, "--exhaustive", &v)) return e.limits.exhaustive = std::stoull(v), true;
   if (take(argument, "--nested-exhaustive", &v)) return e.nested_limits.exhaustive = std::stoull(v), true;
-  if (take(argument, "--max-failures", &v))
-    return e.max_failures = static_cast<uint32_t>(std::stoul(v)), true;
+  if (take(argument, "--max-failures", &v)) return e.max_failures = static_cast<uint32_t>(std::stoul(v)), true;
   if (take(argument, "--hang", &v)) return a->hang_s = std::stoull(v), true;
   return false;
 }
@@ -143,13 +154,18 @@ bool parse_arguments(int argc, char** argv, Arguments* a) {
     } catch (const std::exception&) {  // a number that is none
     }
     if (!good)
-      return std::fprintf(stderr, "nacre_crash_test: what is %s? See the top of crash_main.cpp\n", argv[i]),
-             false;
+      return std::fprintf(stderr, "nacre_crash_test: what is %s? See the top of crash_main.cpp\n", argv[i]), false;
   }
   return true;
 }
 
 // ---- what to run
+
+std::string fault_arguments(const Arguments& a) {
+  std::string text;
+  for (const auto& [site, fault] : a.faults) text += " --fault=" + site + ":" + site_fault_name(fault);
+  return text;
+}
 
 std::vector<Workload> chosen_workloads(const Arguments& a) {
   if (a.ops) return {{"given", a.client, a.config, split(*a.ops, ';'), a.format}};
@@ -172,78 +188,81 @@ std::unique_ptr<Client> make_client(const Workload& workload) {
   return client;
 }
 
-void show_progress(const Workload& workload, const Report& r) {
-  std::fprintf(stderr, "\r%-40.40s %8llu points %10llu states %10llu nested %4llu violations ",
-               workload.name.c_str(), static_cast<unsigned long long>(r.points),
-               static_cast<unsigned long long>(r.states), static_cast<unsigned long long>(r.nested_states),
-               static_cast<unsigned long long>(r.violations));
+ExploreConfig with_model(ExploreConfig config, CrashModel model) {
+  config.limits.model = config.nested_limits.model = model;
+  if (model != CrashModel::W) config.kills = false;  // the caches of a process that dies alone are those of model W
+  return config;
 }
 
-void print_failures(const Report& report, const Arguments& a) {
-  std::string faults;
-  for (const auto& [site, fault] : a.faults) faults += " --fault=" + site + ":" + site_fault_name(fault);
-  for (const Failure& failure : report.failures)
-    std::printf("# %s\n# nacre_crash_test %s%s\n", failure.what.c_str(), failure.line.c_str(),
-                faults.c_str());
-}
-
-int explore_all(const std::vector<Workload>& workloads, const Arguments& a, SiteTable* sites) {
-  const bool terminal = isatty(2);
-  Report total;
-  std::printf("TAP version 13\n1..%zu\n", workloads.size());
-  for (size_t i = 0; i < workloads.size(); ++i) {
-    const auto client = make_client(workloads[i]);
-    if (client == nullptr) return 2;
-    ExploreConfig config = a.explore;
-    const uint64_t used = total.states + total.nested_states;
-    if (config.max_states != 0)
-      config.max_states =
-          (config.max_states - std::min(config.max_states, used)) / (workloads.size() - i) + 1;
-    Explorer explorer(*client, config, sites);
-    if (terminal) explorer.set_progress(show_progress);
-    const Report report = explorer.explore(workloads[i]);
-    if (terminal) std::fprintf(stderr, "\r%100s\r", "");
-    std::printf("%s %zu - %s: %s\n", report.violations == 0 ? "ok" : "not ok", i + 1,
-                workloads[i].client.c_str(), workloads[i].name.c_str());
-    print_failures(report, a);
-    std::fflush(stdout);
-    total.add(report);
+// What is explored. Without a tier: all chosen workloads in one model, within one budget.
+//
+// With one, first all sequences of two operations, each crash point of which gets all its selections or all families
+// of them, none cut for lack of budget; then the directed and the random runs; then the sequences in the models that
+// leave so few states that all are visited.
+std::vector<Campaign> campaigns(const Arguments& a) {
+  std::vector<Workload> all = chosen_workloads(a), sequences, others;
+  if (a.tier.empty()) return {{"", std::move(all), with_model(a.explore, a.model), fault_arguments(a)}};
+  for (Workload& workload : all)
+    if (workload.client != "toy") (workload.is_sequence ? sequences : others).push_back(std::move(workload));
+  const bool commit = a.tier == "commit";
+  ExploreConfig first = a.explore, second = a.explore, third = a.explore;
+  first.max_states = third.max_states = 0;
+  if (commit) {
+    first.limits.exhaustive = 128, first.limits.sampled = 512;
+    first.nested_limits = {.exhaustive = 16, .sampled = 16, .random_rows = 2, .line_subsets = 1};
+    first.nested_every = 256;
+    first.kills = false;  // the directed and random runs have them, and the sequences with !kill
+    third.depth = 1;
+    third.limits.exhaustive = 256, third.limits.sampled = 1 << 20;
   }
-  std::printf("# %s\n", total.summary().c_str());
+  second.max_states = commit ? kCommitStates : kNightlyStates;
+  return {{"W: ", sequences, first, fault_arguments(a)},
+          {"W: ", others, second, fault_arguments(a)},
+          {"E: ", sequences, with_model(third, CrashModel::E), fault_arguments(a)}};
+}
+
+int explore_all(const Arguments& a) {
+  const std::vector<Campaign> all = campaigns(a);
+  CampaignRunner runner(a.jobs, [&](SiteTable& sites) {
+    watch(a.hang_s);  // each process watches itself
+    for (const auto& [site, fault] : a.faults) sites.set_fault(site, fault);
+  });
+  size_t tests = 0;
+  for (const Campaign& campaign : all) tests += campaign.workloads.size();
+  runner.plan(tests);
+  std::vector<Figure> figures;
+  Report total;
+  for (const Campaign& campaign : all) {
+    const Report r = runner.run(campaign);
+    std::printf("# %s%s\n", campaign.label.c_str(), r.summary().c_str());
+    const char* model = model_name(campaign.explore.limits.model);
+    const bool sequences = !campaign.workloads.empty() && campaign.workloads[0].is_sequence;
+    if (!a.tier.empty() && sequences)
+      figures.push_back({"all sequences of 2 operations", r.workloads, r.violations,
+                         r.cut_points + r.starved_points, model, r.seconds});
+    if (!a.tier.empty() && sequences && r.cut_points != 0)
+      std::printf("# of these points %llu have more states than are visited one by one: families of selections\n",
+                  static_cast<unsigned long long>(r.cut_points));
+    figures.push_back({sequences && !a.tier.empty() ? "crash states of sequences" : "crash states", r.checked_states(),
+                       r.violations, r.cut_points, model, r.seconds});
+    total.add(r);
+  }
+  figures.push_back(
+      {"leaked bytes over all crash states", total.checked_states(), total.leaked_bytes, 0, "W, E", total.seconds});
+  if (!a.json.empty() && !write_figures(a.json, figures))
+    return std::fprintf(stderr, "nacre_crash_test: cannot write %s\n", a.json.c_str()), 2;
   return total.violations == 0 ? 0 : 1;
 }
 
 int replay(const Workload& workload, const Arguments& a, SiteTable* sites) {
   std::vector<CrashStep> steps{{*a.point, a.pick}};
-  if (!parse_steps(a.nested, &steps))
-    return std::fprintf(stderr, "what is --nested=%s?\n", a.nested.c_str()), 2;
+  if (!parse_steps(a.nested, &steps)) return std::fprintf(stderr, "what is --nested=%s?\n", a.nested.c_str()), 2;
   const auto client = make_client(workload);
   if (client == nullptr) return 2;
   std::string trace;
   const std::string finding = Explorer(*client, a.explore, sites).replay(workload, steps, &trace);
   std::printf("%s%s\n", trace.c_str(), finding.empty() ? "no finding" : "FAILED");
   return finding.empty() ? 0 : 1;
-}
-
-const char* verdict(const Mutant& m) {
-  return !m.killed_by.empty() ? "killed" : m.effects == 0 ? "no effect" : "SURVIVED";
-}
-
-int mutate(const std::vector<Workload>& workloads, const Arguments& a) {
-  const Score score = score_mutants(workloads, a.explore, [](const Mutant& m) {
-    std::printf("%-9s %-6s %-40s %s\n", verdict(m), site_fault_name(m.fault), m.site.c_str(),
-                m.killed_by.c_str());
-    std::fflush(stdout);
-  });
-  std::map<std::string, uint64_t> counts;
-  for (const Mutant& m : score.mutants) ++counts[verdict(m)];
-  for (const Mutant& m : score.unsound)
-    std::printf("left out, fails when nothing is broken: %s: %s\n", m.killed_by.c_str(), m.finding.c_str());
-  std::printf("mutants: %llu killed, %llu survived, %llu without effect in these workloads\n",
-              static_cast<unsigned long long>(counts["killed"]),
-              static_cast<unsigned long long>(counts["SURVIVED"]),
-              static_cast<unsigned long long>(counts["no effect"]));
-  return counts["SURVIVED"] == 0 && score.unsound.empty() ? 0 : 1;
 }
 
 int run(int argc, char** argv) {
@@ -255,12 +274,10 @@ int run(int argc, char** argv) {
       std::printf("%-8s %-40s %s\n", w.client.c_str(), w.name.c_str(), replay_line(w, {}).c_str());
     return 0;
   }
-  watch(a.hang_s);
-  if (a.mutate) return mutate(workloads, a);
   SiteTable sites;
   for (const auto& [site, fault] : a.faults) sites.set_fault(site, fault);
-  if (a.ops && a.point) return replay(workloads[0], a, &sites);
-  return explore_all(workloads, a, &sites);
+  if (a.ops && a.point) return watch(a.hang_s), replay(workloads[0], a, &sites);
+  return explore_all(a);
 }
 
 }  // namespace

@@ -64,8 +64,7 @@ std::string describe(const Content& content) {
   for (const auto& [table, pairs] : content) {
     text += "[" + table + "]";
     for (const auto& [key, value] : pairs)
-      text += " " + key + ":" + std::to_string(value.size()) + "/" +
-              std::to_string(fold({{"", {{"", value}}}}) % 1000);
+      text += " " + key + ":" + std::to_string(value.size()) + "/" + std::to_string(fold({{"", {{"", value}}}}) % 1000);
     text += " ";
   }
   return text;
@@ -149,8 +148,7 @@ class DbStore final : public Store {
       if (f.name == "problem" && seen.problem.empty()) seen.problem = f.text;
     }
     Content content;
-    if (const std::string trouble = dump(&content); !trouble.empty() && seen.problem.empty())
-      seen.problem = trouble;
+    if (const std::string trouble = dump(&content); !trouble.empty() && seen.problem.empty()) seen.problem = trouble;
     seen.fingerprint = fold(content);
     return seen;
   }
@@ -217,9 +215,9 @@ class DbClient final : public Client {
     geometry_.chunk_bytes = number("chunk", "4096");
     geometry_.lane_count = number("lanes", "2");
     geometry_.lane_cells = number("cells", "32");
-    geometry_.client = engine::Shape{number("segment", "4"), number("stash", "1"), number("dirbits", "1"),
-                                     number("skip", "1")}
-                           .encode();
+    geometry_.client =
+        engine::Shape{number("segment", "4"), number("stash", "1"), number("dirbits", "1"), number("skip", "1")}
+            .encode();
     options_.one_fence = config_value(config, "form", "strict") == "one";
     options_.geometry = &geometry_;
     options_.identity_seed = 7;
@@ -294,11 +292,12 @@ std::vector<Directed> directed() {
       {"splits inside a node of eight entries", fill(0, 34) + "|;" + fill(34, 14), ",dirbits=3"},
       {"rebuild of a segment full of tombstones", fill(0, 18) + remove(2, 13) + "|;" + fill(100, 12)},
       {"line memory of split segments is reused",
-       fill(0, 24) + "|;retire;retire;retire;" + fill(24, 10) + "retire;retire;" + fill(40, 8)},
+       fill(0, 24) + "|;retire;retire;retire;" + fill(24, 10) + "retire;retire;retire;" + fill(40, 8)},
       {"overwrites that grow and shrink", fill(0, 3) + "|;put:0:1:100:1;put:0:1:8:2;put:0:1:700:3;put:0:1:0:4"},
-      {"unit of an overwritten record is reused", fill(0, 3) + "|;put:0:1:8:21;epoch;epoch;put:0:1:8:22;put:0:2:8:23"},
+      {"unit of an overwritten record is reused",
+       fill(0, 3) + "|;put:0:1:8:21;epoch;epoch;epoch;put:0:1:8:22;put:0:2:8:23"},
       {"an idle lane whose last record frees in another slab",
-       fill(0, 3) + "lane:1;put:0:1:100:5;lane:0;put:0:1:8:6;epoch;epoch;|;put:0:5:100:7;put:0:6:100:8"},
+       fill(0, 3) + "lane:1;put:0:1:100:5;lane:0;put:0:1:8:6;epoch;epoch;epoch;|;put:0:5:100:7;put:0:6:100:8"},
       {"clear of a table with a directory", fill(0, 30) + "|;clear:0;put:0:1:8:9"},
       {"clear, and again", fill(0, 5) + "|;clear:0;clear:0;put:0:1:8:9;clear:0"},
       {"tables come and go", "|;create:1;put:1:1:8:1;drop:1;create:1;put:1:2:8:2"},
@@ -314,7 +313,7 @@ std::vector<Directed> directed() {
        large(1, 8) + "|;put:0:9:3900:9;put:0:10:3900:10;put:0:11:3900:11;put:0:12:3900:12", ",max=131072"},
       {"growth by splits", fill(0, 40) + large(50, 5) + "|;" + fill(60, 14) + large(80, 3), ",max=131072"},
       {"growth, then clear, shrink and growth again",
-       large(1, 12) + "|;clear:0;retire;retire;shrink;put:0:1:3900:1;" + large(2, 10), ",max=131072"},
+       large(1, 12) + "|;clear:0;retire;retire;retire;shrink;put:0:1:3900:1;" + large(2, 10), ",max=131072"},
       {"shrink in a pool that is almost empty", fill(0, 6) + "|;shrink;put:0:1:3900:1;put:0:2:3900:2;shrink",
        ",max=131072"},
       {"growth, kill, growth, crash, shrink, crash",
@@ -322,8 +321,9 @@ std::vector<Directed> directed() {
            "|;put:0:10:3900:1;!kill;put:0:11:3900:2;!crash:3;del:0:10;del:0:11;shrink;!crash:4;put:0:12:3900:3",
        ",max=131072"},
       {"values grow to extents and shrink again",
-       fill(0, 3) + "|;put:0:1:900:1;put:0:1:3000:2;put:0:1:8:3;put:0:1:9000:4;put:0:2:5000:5;del:0:1;epoch;epoch;"
-                    "put:0:3:7000:6",
+       fill(0, 3) +
+           "|;put:0:1:900:1;put:0:1:3000:2;put:0:1:8:3;put:0:1:9000:4;put:0:2:5000:5;del:0:1;epoch;epoch;epoch;"
+           "put:0:3:7000:6",
        ",chunk=1024"},
       {"extents of a table that is cleared", fill(0, 3) + "put:0:5:3000:1;put:0:6:5000:2;|;clear:0;put:0:7:9000:3",
        ",chunk=1024"},
@@ -337,9 +337,11 @@ std::vector<Directed> directed() {
        fill(0, 3) + "|;addclass:304;put:0:1:280:1;put:0:2:280:2;noclass:304;put:0:3:280:3;del:0:1;addclass:304;"
                     "put:0:4:280:4"},
       {"the class of the records is retired, and what it frees is used by others",
-       fill(0, 8) + "|;noclass:32;put:0:1:8:11;epoch;epoch;put:0:1:8:12;!kill;put:0:2:8:13;addclass:32;put:0:2:8:14"},
+       fill(0, 8) +
+           "|;noclass:32;put:0:1:8:11;epoch;epoch;epoch;put:0:1:8:12;!kill;put:0:2:8:13;addclass:32;put:0:2:8:14"},
       {"a class of a retired class's slab in a full pool",
-       "addclass:304;put:0:1:280:1;|;noclass:304;del:0:1;epoch;epoch;put:0:2:3900:2;put:0:3:3900:3;put:0:4:3900:4;"
+       "addclass:304;put:0:1:280:1;|;noclass:304;del:0:1;epoch;epoch;epoch;put:0:2:3900:2;put:0:3:3900:3;put:0:4:3900:"
+       "4;"
        "put:0:5:3900:5;put:0:6:3900:6;put:0:7:3900:7;put:0:8:3900:8;put:0:9:3900:9;addclass:304"},
       {"classes change in turns with two lanes",
        fill(0, 4) + "|;lane:1;addclass:304;lane:0;noclass:304;lane:1;noclass:176;lane:0;addclass:176;put:0:1:140:1"},
@@ -412,11 +414,10 @@ std::string random_op(Random& random) {
 // Operations at every structural edge, after a preparation that puts the edge one operation away: sixteen
 // keys, of which two were removed, leave a segment about to split with tombstones in it.
 const std::vector<std::string>& alphabet() {
-  static const std::vector<std::string> ops = {"put:0:40:8:1", "put:0:43:8:5", "put:0:1:8:2", "put:0:2:200:3",
-                                               "del:0:3",      "clear:0",      "create:1",    "put:1:1:8:4",
-                                               "drop:1",       "epoch",        "retire",      "lane:1",
-                                               "!reopen",      "!kill",        "!crash:11",   "addclass:304",
-                                               "noclass:32",   "put:0:5:5000:6", "shrink"};
+  static const std::vector<std::string> ops = {
+      "put:0:40:8:1", "put:0:43:8:5", "put:0:1:8:2", "put:0:2:200:3",  "del:0:3", "clear:0", "create:1",
+      "put:1:1:8:4",  "drop:1",       "epoch",       "retire",         "lane:1",  "!reopen", "!kill",
+      "!crash:11",    "addclass:304", "noclass:32",  "put:0:5:5000:6", "shrink"};
   return ops;
 }
 
@@ -428,14 +429,12 @@ std::vector<Workload> db_workloads() {
     const std::string tag = form.substr(5) + ": ";
     for (const Directed& d : directed())
       all.push_back({tag + d.name, "db", form + d.config,
-                     split(d.ops.ends_with(';') ? d.ops.substr(0, d.ops.size() - 1) : d.ops, ';'),
-                     d.explore_format});
+                     split(d.ops.ends_with(';') ? d.ops.substr(0, d.ops.size() - 1) : d.ops, ';'), d.explore_format});
     for (const std::string& first : alphabet())
       for (const std::string& second : alphabet()) {
         all.push_back({tag + "full segment, " + first + ", " + second, "db", form,
-                       split(full + first + ";" + second, ';'), false});
-        all.push_back(
-            {tag + first + ", " + second, "db", form, split(empty + first + ";" + second, ';'), false});
+                       split(full + first + ";" + second, ';'), false, true});
+        all.push_back({tag + first + ", " + second, "db", form, split(empty + first + ";" + second, ';'), false, true});
       }
     for (uint64_t seed = 1; seed <= 12; ++seed) {
       Random random{seed};

@@ -2,35 +2,21 @@
 
 #include <algorithm>
 #include <chrono>
-#include <cinttypes>
-#include <cstdarg>
-#include <cstdio>
-#include <deque>
-#include <exception>
-#include <map>
 
 #include "pmem/base/units.h"
 #include "tests/crash/crash_domain.h"
-#include "tests/crash/recording.h"
-#include "tests/crash/replay_text.h"
+#include "tests/crash/oracle.h"
 #include "tests/crash/seen_states.h"
+#include "tests/crash/trace.h"
+#include "tests/crash/workload_run.h"
 #include "tests/crash/zobrist.h"
 
 namespace nacre::crash {
 namespace {
 
 constexpr size_t kMaxRecordedWeight = 8u << 20;  // words and candidates held before they are explored: 200 MB
-constexpr uint64_t kOutcomeFailed = 1;           // outcomes are fingerprints; these two stand for none
-constexpr uint64_t kOutcomeNoPool = 2;
-constexpr uint64_t kProbeVariants = 4;
-constexpr uint64_t kMinShare = 4;  // of each crash point, even when the budget is used up
+constexpr uint64_t kMinShare = 4;                // of each crash point, even when the budget is used up
 constexpr uint64_t kNoDeadline = ~0ull;
-
-/// What became of one image.
-struct Outcome {
-  uint64_t fingerprint = kOutcomeFailed;
-  std::string finding;  ///< empty: the oracle is content
-};
 
 /// A step in the making: what the run is exploring at one depth.
 struct Position {
@@ -54,20 +40,21 @@ class Explorer::Run final : private SelectionVisitor {
       : client_(owner.client_),
         config_(owner.config_),
         workload_(workload),
-        sites_(owner.sites_),
         progress_(owner.progress_),
         replay_(replay),
         trace_(trace),
-        main_(owner.client_.pool_bytes(), owner.client_.max_bytes()),
+        oracle_(client_, known_, trace),
         depth_(replay ? static_cast<uint32_t>(replay->size()) : config_.depth),
         recordings_(depth_ + 1),
+        main_(client_, workload, known_, recordings_[0], owner.sites_),
         positions_(depth_) {
     for (uint32_t d = 0; d < depth_; ++d) {
       levels_.push_back(std::make_unique<CrashMedium>(client_.pool_bytes(), client_.max_bytes()));
-      levels_.back()->set_sites(sites_);
+      levels_.back()->set_sites(owner.sites_);
     }
-    main_.set_sites(sites_);
-    main_.set_sink(&recordings_[0]);
+    const bool persistent_caches = config_.limits.model == CrashModel::E;
+    main_.medium().set_persistent_caches(persistent_caches);
+    for (auto& level : levels_) level->set_persistent_caches(persistent_caches);
     previous_run_ = g_current_run;
     g_current_run = this;
     g_current_case = [](void* run) { return static_cast<Run*>(run)->current_line(); };
@@ -77,15 +64,18 @@ class Explorer::Run final : private SelectionVisitor {
   void execute() {
     const auto start = std::chrono::steady_clock::now();
     report_.workloads = 1;
-    if (prepare()) {
-      for (const std::string& op : workload_.ops) {
-        if (stopped_ || !step(op)) break;
-        if (recordings_[0].weight() > kMaxRecordedWeight) explore_recorded();
-      }
+    bool right = main_.prepare();
+    for (size_t i = 0; i < workload_.ops.size() && right && !stopped_; ++i) {
+      right = main_.step(workload_.ops[i]);
+      if (recordings_[0].weight() > kMaxRecordedWeight) explore_recorded();
     }
-    main_.set_blind(true);
-    store_.reset();
-    if (!stopped_) explore_recorded();
+    if (!right) {
+      found(main_.finding());
+      if (trace_) *trace_ += "finding: " + main_.finding() + "\n";
+    } else if (!stopped_) {
+      explore_recorded();
+    }
+    report_.leaked_bytes = oracle_.leaked_bytes();
     report_.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   }
 
@@ -99,129 +89,15 @@ class Explorer::Run final : private SelectionVisitor {
   }
 
  private:
-  // ---- the workload itself
-
-  Recording& recording() { return recordings_[0]; }
-
-  bool prepare() {
-    current_ = add_model(client_.empty_model());
-    const bool has_preparation =
-        std::find(workload_.ops.begin(), workload_.ops.end(), "|") != workload_.ops.end();
-    recording().set_active(workload_.explore_format);
-    recording().begin_phase("format", {.states = {current_}, .no_pool = true});
-    if (Status s = client_.format(std::make_unique<CrashDomain>(main_)); !s.ok())
-      return fail_run("format says %s: %s", s.name(), s.message());
-    end_phase("format returned");
-    if (!open_main("open")) return false;
-    recording().set_active(!has_preparation);
-    return true;
-  }
-
-  bool open_main(const char* label) {
-    recording().begin_phase(label, {.states = {current_}});
-    auto store = client_.open(std::make_unique<CrashDomain>(main_));
-    if (!store) return fail_run("%s says %s: %s", label, store.status().name(), store.status().message());
-    store_ = std::move(*store);
-    end_phase("open returned");
-    return true;
-  }
-
-  // The moment after a call: what it acknowledged must be there, and nothing else.
-  void end_phase(const char* reason) {
-    recording().begin_phase(reason, {.states = {current_}});
-    main_.observe();
-    recording().on_crash_point(main_, reason);
-    main_.clear_undo();
-  }
-
-  bool step(const std::string& op) {
-    if (op == "|") return recording().set_active(true), true;
-    if (op == "!reopen") return reopen_cleanly();
-    if (op == "!kill") return kill_main() && open_main("open after kill");
-    if (op.starts_with("!crash:"))
-      return lose_power(std::stoull(op.substr(7))) && open_main("open after crash");
-    return apply(op);
-  }
-
-  bool apply(const std::string& op) {
-    const auto [after, expected] = derived(current_, op);
-    const uint32_t phase = recording().begin_phase(op, {.states = {current_, after}});
-    const Status status = store_->apply(op);
-    if (status.code() == expected) {
-      current_ = after;
-    } else if (client_.may_refuse(op, status.code())) {
-      recording().phase(phase).allowed.states = {current_};
-    } else {
-      return fail_run("%s says %s (%s), expected %s", op.c_str(), status.name(), status.message(),
-                      code_name(expected));
-    }
-    end_phase("operation returned");
-    return true;
-  }
-
-  bool reopen_cleanly() {
-    recording().begin_phase("close", {.states = {current_}});
-    if (Status s = store_->close(); !s.ok()) return fail_run("close says %s: %s", s.name(), s.message());
-    main_.observe();
-    main_.save_working();
-    store_.reset();
-    main_.restore_working();
-    return open_main("open after close");
-  }
-
-  bool kill_main() {
-    main_.observe();
-    main_.save_working();
-    main_.set_blind(true);
-    store_.reset();
-    main_.set_blind(false);
-    main_.restore_working();
-    main_.forget_captures();
-    return true;
-  }
-
-  bool lose_power(uint64_t seed) {
-    kill_main();
-    Unsettled unsettled;
-    main_.collect(&unsettled);
-    Random random{seed};
-    Selection selection;
-    for (const auto& word : unsettled.words)
-      selection.push_back(static_cast<uint16_t>(random.below(word.count)));
-    main_.lose_power(unsettled, selection);
-    main_.clear_undo();
-    return true;
-  }
-
-  // ---- models
-
-  const Known* add_model(std::unique_ptr<Model> model) {
-    const uint64_t fingerprint = model->fingerprint();
-    return &models_.emplace_back(Known{std::move(model), fingerprint});
-  }
-
-  struct Derived {
-    const Known* state;
-    Code expected;
-  };
-  /// What `op` makes of `from`, computed once.
-  Derived derived(const Known* from, const std::string& op) {
-    const auto key = std::make_pair(from, op);
-    if (const auto it = derived_.find(key); it != derived_.end()) return it->second;
-    auto model = from->model->clone();
-    const Code expected = model->apply(op);
-    return derived_.emplace(key, Derived{add_model(std::move(model)), expected}).first->second;
-  }
-
   // ---- exploring what was recorded
 
   void explore_recorded() {
     if (depth_ == 0) return;
-    trace_recording(0);
-    explore_recording(0, main_.deltas(), config_.max_states == 0 ? kNoDeadline : config_.max_states);
+    trace_points_of(0);
+    explore_recording(0, main_.medium().deltas(), config_.max_states == 0 ? kNoDeadline : config_.max_states);
     for (auto& level : levels_) level->clear_undo();
-    recording().forget_points();
-    main_.clear_deltas();
+    recordings_[0].forget_points();
+    main_.medium().clear_deltas();
   }
 
   // All media from `depth` on have the durable image that the recorded run started from, and get it back; at
@@ -379,15 +255,8 @@ class Explorer::Run final : private SelectionVisitor {
     return recordings_[depth].phase(point.phase).allowed;
   }
 
-  static bool allows(const Allowed& allowed, uint64_t outcome) {
-    if (outcome == kOutcomeNoPool) return allowed.no_pool;
-    return std::any_of(allowed.states.begin(), allowed.states.end(),
-                       [&](const Known* state) { return state->fingerprint == outcome; });
-  }
-
   // Makes the image, recovers and checks it, and takes it back. `selection` null: the process was killed.
-  void run_state(uint32_t depth, const CrashPoint& point, const Selection* selection, uint64_t hash,
-                 bool nest) {
+  void run_state(uint32_t depth, const CrashPoint& point, const Selection* selection, uint64_t hash, bool nest) {
     ++g_case_number;
     exploring_ = depth + 1;
     CrashMedium& medium = *levels_[depth];
@@ -403,13 +272,13 @@ class Explorer::Run final : private SelectionVisitor {
         }
     }
     Recording* nested = nest ? &recordings_[depth + 1] : nullptr;
-    const Outcome outcome = check_image(medium, allowed_at(depth, point), nested, hash);
+    const Outcome outcome = oracle_.check(medium, allowed_at(depth, point), nested, mix64(hash));
     medium.rollback(mark);
     if (selection != nullptr) remember(depth, hash, outcome.fingerprint);
     if (trace_) *trace_ += outcome.finding.empty() ? "" : "finding: " + outcome.finding + "\n";
     if (!outcome.finding.empty()) found(outcome.finding);
     if (nested && depth + 1 < depth_ && !stopped_ && (outcome.finding.empty() || replay_)) {
-      trace_recording(depth + 1);
+      trace_points_of(depth + 1);
       explore_recording(depth + 1, medium.deltas(), positions_[depth].deadline);
     }
     exploring_ = depth;
@@ -441,191 +310,25 @@ class Explorer::Run final : private SelectionVisitor {
             position.selection ? pick_text(position.point->unsettled, *position.selection) : "kill"};
   }
 
-  // A wrong answer of the workload itself, without any crash.
-  [[gnu::format(printf, 2, 3)]] bool fail_run(const char* format, ...) {
-    char text[600];
-    va_list args;
-    va_start(args, format);
-    std::vsnprintf(text, sizeof text, format, args);
-    va_end(args);
-    exploring_ = 0;
-    found(text);
-    if (trace_) *trace_ += std::string("finding: ") + text + "\n";
-    stopped_ = true;
-    return false;
-  }
-
-  // ---- the oracle
-
-  Outcome check_image(CrashMedium& medium, const Allowed& allowed, Recording* nested, uint64_t hash) {
-    medium.set_blind(nested == nullptr);
-    medium.set_sink(nested);
-    if (nested) {
-      nested->clear();
-      nested->begin_phase("recovery", allowed);
-    }
-    Outcome outcome;
-    try {
-      outcome = recover_and_check(medium, allowed, nested, mix64(hash));
-    } catch (const std::exception& e) {
-      outcome.finding = std::string("exception: ") + e.what();
-    }
-    medium.set_sink(nullptr);
-    if (!outcome.finding.empty()) outcome.fingerprint = kOutcomeFailed;
-    return outcome;
-  }
-
-  Outcome recover_and_check(CrashMedium& medium, const Allowed& allowed, Recording* nested, uint64_t salt) {
-    Outcome outcome;
-    auto opened = client_.open(std::make_unique<CrashDomain>(medium));
-    if (!opened) {
-      if (allowed.no_pool && client_.says_no_pool(opened.status())) return {kOutcomeNoPool, {}};
-      outcome.finding = std::string("open after the crash says ") + opened.status().name() + ": " +
-                        opened.status().message();
-      return outcome;
-    }
-    std::unique_ptr<Store> store = std::move(*opened);
-    if (nested) medium.observe();
-    const size_t stores_before = medium.store_count();
-    const Known* state = look(*store, allowed, "after recovery", &outcome.finding);
-    if (state == nullptr) return outcome;
-    if (nested) medium.observe();
-    if (medium.store_count() != stores_before) {
-      outcome.finding = "after recovery: the check wrote to the pool";
-      return outcome;
-    }
-    outcome.fingerprint = state->fingerprint;
-    note_return(medium, nested, {{state}}, "recovery returned");
-    state = probe(medium, *store, state, nested, salt, &outcome.finding);
-    medium.set_blind(true);
-    if (state == nullptr || look(*store, {{state}}, "after one more operation", &outcome.finding) == nullptr)
-      return outcome;
-    reopen_and_look(medium, std::move(store), state, salt, &outcome.finding);
-    return outcome;
-  }
-
-  static void note_return(CrashMedium& medium, Recording* nested, Allowed allowed, const char* reason) {
-    if (nested == nullptr) return;
-    nested->begin_phase(reason, std::move(allowed));
-    medium.observe();
-    nested->on_crash_point(medium, reason);
-  }
-
-  const Known* probe(CrashMedium& medium, Store& store, const Known* state, Recording* nested, uint64_t salt,
-                     std::string* finding) {
-    const std::string op = client_.probe(*state->model, salt % kProbeVariants);
-    const auto [after, expected] = derived(state, op);
-    if (nested) nested->begin_phase(op, {.states = {state, after}});
-    const Status status = store.apply(op);
-    if (status.code() == expected) {
-      state = after;
-    } else if (!client_.may_refuse(op, status.code())) {
-      *finding = "after recovery " + op + " says " + status.name() + " (" + status.message() +
-                 "), expected " + code_name(expected);
-      return nullptr;
-    }
-    note_return(medium, nested, {{state}}, "operation after recovery returned");
-    return state;
-  }
-
-  void reopen_and_look(CrashMedium& medium, std::unique_ptr<Store> store, const Known* state, uint64_t salt,
-                       std::string* finding) {
-    const bool kill = (salt >> 8) & 1;
-    if (kill) {
-      medium.save_working();
-    } else if (Status s = store->close(); !s.ok()) {
-      *finding = std::string("close says ") + s.name() + ": " + s.message();
-      return;
-    }
-    store.reset();
-    if (kill) medium.restore_working();
-    auto opened = client_.open(std::make_unique<CrashDomain>(medium));
-    if (!opened) {
-      *finding =
-          std::string("the second open says ") + opened.status().name() + ": " + opened.status().message();
-      return;
-    }
-    look(**opened, {{state}}, kill ? "after recovery and kill" : "after recovery and reopen", finding);
-  }
-
-  /// The allowed state that the store is in; null with a finding if none.
-  const Known* look(Store& store, const Allowed& allowed, const char* when, std::string* finding) {
-    const Observation seen = store.check();
-    report_.leaked_bytes += seen.leaked_bytes;
-    if (!seen.problem.empty()) {
-      *finding = std::string(when) + ": " + seen.problem;
-      return nullptr;
-    }
-    if (seen.leaked_bytes != 0) {
-      *finding = std::string(when) + ": " + std::to_string(seen.leaked_bytes) + " bytes leaked";
-      return nullptr;
-    }
-    for (const Known* state : allowed.states)
-      if (state->fingerprint == seen.fingerprint) {
-        if (trace_) *trace_ += std::string("  ") + when + ": " + store.text() + "\n";
-        return state;
-      }
-    *finding = std::string(when) + ": holds " + store.text() + ", allowed";
-    for (const Known* state : allowed.states) *finding += " [" + state->model->text() + "]";
-    if (allowed.no_pool) *finding += " [no pool]";
-    return nullptr;
-  }
-
-  // ---- the trace of a replay
-
-  void trace_recording(uint32_t depth) {
-    if (trace_ == nullptr || depth >= replay_->size()) return;
-    const Recording& recorded = recordings_[depth];
-    const std::string indent(2 * depth, ' ');
-    uint32_t phase = ~0u;
-    for (size_t i = 0; i < recorded.count(); ++i) {
-      const CrashPoint& point = recorded[i];
-      if (point.number > (*replay_)[depth].point) break;
-      if (point.phase != phase) *trace_ += indent + recorded.phase(point.phase).label + "\n";
-      phase = point.phase;
-      char line[160];
-      std::snprintf(line, sizeof line, "  %4" PRIu32 "  %-40s %zu words unsettled\n", point.number,
-                    point.reason, point.unsettled.words.size());
-      *trace_ += indent + line;
-    }
-  }
-
-  static std::string trace_choice(uint32_t depth, const CrashPoint& point, const Selection* selection) {
-    const std::string indent(2 * depth + 2, ' ');
-    if (selection == nullptr) return indent + "the process dies here; its stores stay visible\n";
-    std::string text = indent + "power loss here; survived or lost:\n";
-    for (size_t i = 0; i < selection->size(); ++i) {
-      const auto& word = point.unsettled.words[i];
-      const uint16_t choice = (*selection)[i];
-      char line[200];
-      std::snprintf(line, sizeof line,
-                    "  0x%-8" PRIx64 " %s %016" PRIx64 " (durable %016" PRIx64 ", latest %016" PRIx64
-                    ", %u versions)\n",
-                    word.word_idx * kWordBytes, choice == 0 ? "lost, is" : "has     ",
-                    point.unsettled.candidate(word, choice).value, point.unsettled.candidate(word, 0).value,
-                    point.unsettled.candidate(word, word.latest).value, word.count);
-      text += indent + line;
-    }
-    return text;
+  void trace_points_of(uint32_t depth) {
+    if (trace_ != nullptr && depth < replay_->size())
+      *trace_ += trace_points(recordings_[depth], (*replay_)[depth].point, depth);
   }
 
   Client& client_;
   const ExploreConfig& config_;
   const Workload& workload_;
-  SiteTable* sites_;
   ProgressFn progress_;
   const std::vector<CrashStep>* replay_;
   std::string* trace_;
 
-  CrashMedium main_;                                  // the workload runs here
-  std::vector<std::unique_ptr<CrashMedium>> levels_;  // the recovery after the (d + 1)-th crash runs here
+  KnownStates known_;
+  Oracle oracle_;
   uint32_t depth_;
   std::vector<Recording> recordings_;  // [0] of the workload, [d + 1] of the recovery at depth d
+  WorkloadRun main_;
+  std::vector<std::unique_ptr<CrashMedium>> levels_;  // the recovery after the (d + 1)-th crash runs here
   std::vector<Position> positions_;
-  std::unique_ptr<Store> store_;
-  const Known* current_ = nullptr;  // everything acknowledged so far
-  std::deque<Known> models_;
-  std::map<std::pair<const Known*, std::string>, Derived> derived_;
   SeenStates seen_;
   Report report_;
   std::string finding_;
@@ -642,8 +345,7 @@ Explorer::~Explorer() = default;
 
 void Explorer::set_progress(ProgressFn progress) { progress_ = progress; }
 
-std::string Explorer::replay(const Workload& workload, const std::vector<CrashStep>& steps,
-                             std::string* trace) {
+std::string Explorer::replay(const Workload& workload, const std::vector<CrashStep>& steps, std::string* trace) {
   Run run(*this, workload, &steps, trace);
   run.execute();
   return run.finding();
@@ -672,36 +374,5 @@ Report Explorer::explore(const Workload& workload) {
 std::string current_case() { return g_current_run ? g_current_case(g_current_run) : std::string(); }
 
 uint64_t current_case_number() { return g_case_number; }
-
-void Report::add(const Report& other) {
-  workloads += other.workloads;
-  points += other.points;
-  states += other.states;
-  nested_points += other.nested_points;
-  nested_states += other.nested_states;
-  seen_states += other.seen_states;
-  cut_points += other.cut_points;
-  thinned_points += other.thinned_points;
-  not_nested += other.not_nested;
-  starved_points += other.starved_points;
-  violations += other.violations;
-  leaked_bytes += other.leaked_bytes;
-  seconds += other.seconds;
-  failures.insert(failures.end(), other.failures.begin(), other.failures.end());
-}
-
-std::string Report::summary() const {
-  char text[600];
-  const double rate = seconds > 0 ? static_cast<double>(states + nested_states) / seconds : 0;
-  std::snprintf(text, sizeof text,
-                "%" PRIu64 " workloads, %" PRIu64 " crash points, %" PRIu64 " distinct states, %" PRIu64
-                " nested points, %" PRIu64 " nested states, %" PRIu64 " seen before; cut: %" PRIu64
-                " points sampled (%" PRIu64 " thinned, %" PRIu64 " starved), %" PRIu64
-                " recoveries not nested; %" PRIu64 " violations, %" PRIu64
-                " leaked bytes, %.1f s, %.0f states/s",
-                workloads, points, states, nested_points, nested_states, seen_states, cut_points,
-                thinned_points, starved_points, not_nested, violations, leaked_bytes, seconds, rate);
-  return text;
-}
 
 }  // namespace nacre::crash

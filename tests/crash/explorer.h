@@ -23,6 +23,7 @@
 
 #include "tests/crash/client.h"
 #include "tests/crash/replay_text.h"
+#include "tests/crash/report.h"
 #include "tests/crash/selection.h"
 #include "tests/crash/site_table.h"
 
@@ -38,32 +39,6 @@ struct ExploreConfig {
   bool kills = true;          ///< also the death of the process alone (its recovery is always explored)
   uint32_t max_failures = 3;  ///< of one workload, then it stops
   bool shrink = true;
-};
-
-struct Failure {
-  std::vector<CrashStep> steps;
-  std::string what;
-  std::string line;  ///< the arguments that replay it
-};
-
-struct Report {
-  uint64_t workloads = 0;
-  uint64_t points = 0;          ///< crash points of the workloads themselves
-  uint64_t states = 0;          ///< distinct images recovered and checked after the first crash
-  uint64_t nested_points = 0;   ///< crash points inside recoveries
-  uint64_t nested_states = 0;   ///< distinct images after a further crash
-  uint64_t seen_states = 0;     ///< selections that gave an image seen before
-  uint64_t cut_points = 0;      ///< points with more states than the limit (sampled), nested ones included
-  uint64_t thinned_points = 0;  ///< of those, where even the sample was thinned
-  uint64_t not_nested = 0;      ///< recoveries whose own crashes were left out (nested_every)
-  uint64_t starved_points = 0;  ///< points cut short or skipped because max_states was reached
-  uint64_t violations = 0;
-  uint64_t leaked_bytes = 0;
-  double seconds = 0;
-  std::vector<Failure> failures;
-
-  void add(const Report& other);
-  std::string summary() const;  ///< one line
 };
 
 /// Called now and then while exploring, with the report so far.

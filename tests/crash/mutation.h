@@ -1,31 +1,79 @@
-// The score of the explorer (and of the workloads): break one flush or fence site at a time and see whether
-// anything notices. A survivor is a gap in the tests until a written proof says that the site is redundant.
+// The score of the explorer (and of the workloads): break one thing at a time and see whether anything notices. A
+// survivor is a gap in the tests until a written proof says that the mutant is equivalent (docs/CRASH.md).
+//
+//   a flush      off | short (its last line is missed) | early (before its stores) | late (after its fence)
+//   a fence      off | late (after the stores it should hold back)
+//   a point      broken: a check is skipped, an order is turned round, ... (pmem/mutant.h)
+//
+// Each run of a workload under a mutant is a process of its own: a mutant may crash or hang, and then it is killed.
 #pragma once
 
+#include <map>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "tests/crash/explorer.h"
 
 namespace nacre::crash {
 
+struct MutantId {
+  std::string name;       ///< of the site or point
+  std::string operation;  ///< off, short, early, late; "broken" for a point
+  std::string text() const { return name + ":" + operation; }
+};
+
 struct Mutant {
-  std::string site;
-  SiteFault fault = SiteFault::off;
-  uint64_t effects = 0;   ///< how often the fault made a difference; 0: the mutant is the sound program
-  std::string killed_by;  ///< name of the workload that failed; empty: it survived
-  std::string finding;    ///< what the oracle said
-  std::string line;       ///< replays it, together with --fault
+  MutantId id;
+  uint64_t effects = 0;      ///< how often the fault made a difference; 0: the mutant is the sound program
+  std::string killed_by{};   ///< "client workload"; empty: it survived
+  uint64_t states = 0;       ///< the budget that was enough
+  std::string finding{};     ///< what the oracle said
+  std::string line{};        ///< replays it, together with --fault or --broken
+  std::string equivalent{};  ///< why nothing can kill it
+  bool from_hint = false;
+  double seconds = 0;
+  const char* verdict() const;
+};
+
+/// Which workload killed a mutant last time, and within how many states: tried first.
+struct Hint {
+  std::string workload;
+  uint64_t states = 0;
+};
+using Hints = std::map<std::string, Hint>;
+Hints read_hints(const std::string& path);
+bool write_hints(const std::string& path, const Hints& hints);
+/// Lines of a document that begin with "| `name:operation` | argument |".
+std::map<std::string, std::string> read_equivalents(const std::string& path);
+
+struct MutationConfig {
+  ExploreConfig explore;
+  std::vector<uint64_t> budgets = {1500,
+                                   20'000};  ///< states of one workload: all workloads with the first, then the next
+  double seconds_each = 0;                   ///< a mutant that lives longer than this has survived; 0: no limit
+  Hints hints;
+  std::map<std::string, std::string> equivalents;
+  uint32_t jobs = 1;
 };
 
 struct Score {
   std::vector<Mutant> mutants;
   std::vector<Mutant> unsound;  ///< workloads that fail when nothing is broken: they were left out
+
+  uint64_t count(std::string_view verdict) const;
 };
 
-/// Runs `workloads` sound once to learn the sites, then each mutant until a workload fails.
-/// `config.max_states` is for each workload. `progress` is called with each mutant as it is judged.
-Score score_mutants(const std::vector<Workload>& workloads, const ExploreConfig& config,
-                    void (*progress)(const Mutant&) = nullptr);
+/// Of all sites and points that the libraries list (points only in builds with NACRE_MUTANTS).
+std::vector<MutantId> product_mutants();
+/// Of the sites that these workloads pass.
+std::vector<MutantId> passed_mutants(const std::vector<Workload>& workloads, const ExploreConfig& config);
+
+/// Breaks the point of this name in this process. False if there is none.
+bool break_point(std::string_view name);
+
+/// Runs each mutant until a workload fails. `progress` is called with each mutant as it is judged.
+Score score_mutants(const std::vector<Workload>& workloads, const std::vector<MutantId>& mutants,
+                    const MutationConfig& config, void (*progress)(const Mutant&) = nullptr);
 
 }  // namespace nacre::crash

@@ -163,6 +163,8 @@ class PoolStore final : public Store {
     if (op.starts_with("lane:")) return lane_ = static_cast<int>(numbers(op)[0]), Code::ok;
     if (op == "epoch" || op == "retire") return pool_->advance(op == "retire"), Code::ok;
     if (op == "reclaim") return pool_->reclaim(), Code::ok;
+    if (op.starts_with("read:")) return begin_read(numbers(op)[0]);
+    if (op == "look") return end_read();
     if (op == "shrink") return pool_->shrink();
     return Code::invalid_argument;
   }
@@ -301,6 +303,31 @@ class PoolStore final : public Store {
     return c.publish();
   }
 
+  // A reader of another thread: it pins, remembers where the record lies, and sees later whether the bytes are still
+  // those. Run by a worker ("@1:read:0" ... "@1:look"), for a pin belongs to its thread.
+  struct Reading {
+    explicit Reading(alloc::Pool& pool) : pin(pool.epochs()) {}
+    alloc::Pin pin;
+    const std::byte* at = nullptr;
+    std::vector<std::byte> seen;
+  };
+  Status begin_read(uint64_t key) {
+    reading_ = std::make_unique<Reading>(*pool_);
+    const uint64_t off = record_off(key);
+    if (off == 0) return Code::not_found;
+    RecordHead head;
+    std::memcpy(&head, pool_->at<std::byte>(off), sizeof head);
+    reading_->at = pool_->at<std::byte>(off);
+    reading_->seen.assign(reading_->at, reading_->at + head.bytes);
+    return Code::ok;
+  }
+  Status end_read() {
+    const std::unique_ptr<Reading> reading = std::move(reading_);
+    if (reading == nullptr) return Code::ok;
+    const bool same = std::equal(reading->seen.begin(), reading->seen.end(), reading->at);
+    return same ? Status() : Status::error(Code::corruption, "what a pinned reader read was overwritten");
+  }
+
   // Everything reachable, marked; what makes no sense is a problem of `heap`.
   PoolModel dump(alloc::HeapCheck* heap) {
     PoolModel content;
@@ -328,8 +355,7 @@ class PoolStore final : public Store {
     RecordHead head;
     const std::byte* p = pool_->at<std::byte>(off);
     std::memcpy(&head, p, sizeof head);
-    bool sound = head.key == key && head.bytes >= sizeof head &&
-                 head.bytes <= pool_->layout().pool_bytes() - off &&
+    bool sound = head.key == key && head.bytes >= sizeof head && head.bytes <= pool_->layout().pool_bytes() - off &&
                  alloc::range_intact(pool_->salt(), off, p, head.bytes);
     for (uint64_t i = sizeof head; sound && i < head.bytes; ++i) sound = p[i] == pattern(head.seed, i);
     if (sound)
@@ -342,6 +368,7 @@ class PoolStore final : public Store {
   std::unique_ptr<alloc::Pool> pool_;
   uint64_t root_ = 0;
   int lane_ = 0;
+  std::unique_ptr<Reading> reading_;  // of a worker, which ends it
   std::array<std::unique_ptr<Worker>, 10> workers_;
 };
 
@@ -366,8 +393,7 @@ class PoolClient final : public Client {
   std::unique_ptr<Model> empty_model() const override { return std::make_unique<PoolModel>(); }
 
   Status format(std::unique_ptr<pmem::Domain> domain) override {
-    return alloc::format_pool(*domain,
-                              {.geometry = geometry_, .classes = {}, .identity_lo = 1, .identity_hi = 2});
+    return alloc::format_pool(*domain, {.geometry = geometry_, .classes = {}, .identity_lo = 1, .identity_hi = 2});
   }
   Result<std::unique_ptr<Store>> open(std::unique_ptr<pmem::Domain> domain) override {
     NACRE_ASSIGN(auto pool, alloc::Pool::open(std::move(domain), options()));
@@ -402,9 +428,7 @@ class PoolClient final : public Client {
   uint64_t size_bytes_, max_bytes_, step_bytes_;
 };
 
-std::unique_ptr<Client> make_pool_client(const Config& config) {
-  return std::make_unique<PoolClient>(config);
-}
+std::unique_ptr<Client> make_pool_client(const Config& config) { return std::make_unique<PoolClient>(config); }
 
 // Directed runs: each names the edge it is there for.
 struct Directed {
@@ -420,29 +444,46 @@ const std::vector<Directed>& directed() {
       {"format", "put:0:24:1"},
       {"lane wraps in one key",
        "put:0:24:1;put:0:24:2;put:0:24:3;put:0:24:4;put:0:24:5;put:0:24:6;put:0:24:7;put:0:24:8"},
-      {"unit of a record is reused", "put:0:24:1;put:0:24:2;epoch;epoch;|;put:0:24:3;epoch;epoch;put:0:24:4"},
-      {"line memory is reused as a node", "put:0:24:1;move:0;retire;retire;|;move:0;retire;retire;move:0"},
+      {"unit of a record is reused",
+       "put:0:24:1;put:0:24:2;epoch;epoch;epoch;|;put:0:24:3;epoch;epoch;epoch;put:0:24:4"},
+      {"line memory is reused as a node",
+       "put:0:24:1;move:0;retire;retire;retire;|;move:0;retire;retire;retire;move:0"},
       {"line memory is reused as a record",
-       "put:0:24:1;put:1:24:2;move:0;retire;retire;|;put:2:64:4;put:3:64:8;put:4:64:12", ",cells=64"},
-      {"line memory is reused after one epoch and one retire",
-       "put:0:24:1;put:1:24:2;move:0;epoch;retire;|;put:2:64:4;put:3:64:8", ",cells=64"},
+       "put:0:24:1;put:1:24:2;move:0;retire;retire;retire;|;put:2:64:4;put:3:64:8;put:4:64:12", ",cells=64"},
+      {"line memory is reused after two epochs and one retire",
+       "put:0:24:1;put:1:24:2;move:0;epoch;epoch;retire;|;put:2:64:4;put:3:64:8", ",cells=64"},
       {"a freed unit of an idle lane is reused",
-       "put:6:24:1;lane:1;put:0:24:2:1:24:3;lane:0;put:0:24:4;epoch;epoch;put:3:24:6;lane:1;|;put:2:24:5"},
+       "put:6:24:1;lane:1;put:0:24:2:1:24:3;lane:0;put:0:24:4;epoch;epoch;epoch;put:3:24:6;lane:1;|;put:2:24:5"},
       {"a freed unit of an idle lane is reused, no fence between",
-       "put:6:24:1;lane:1;put:0:24:2:1:24:3;lane:0;put:0:24:4;epoch;epoch;del:5;lane:1;|;put:2:24:5"},
+       "put:6:24:1;lane:1;put:0:24:2:1:24:3;lane:0;put:0:24:4;epoch;epoch;epoch;del:5;lane:1;|;put:2:24:5"},
       {"a freed unit of an idle lane is reused, epochs by another thread",
-       "put:6:24:1;lane:1;put:0:24:2:1:24:3;lane:0;put:0:24:4;@1:epoch;@1:epoch;del:5;lane:1;|;put:2:24:5"},
+       "put:6:24:1;lane:1;put:0:24:2:1:24:3;lane:0;put:0:24:4;@1:epoch;@1:epoch;@1:epoch;del:5;lane:1;|;put:2:24:5"},
       {"line memory is retired by two threads and reused by a third",
-       "put:0:24:1;put:1:24:2;move:0;retire;@1:retire;|;@2:put:2:64:4;@2:put:3:64:8", ",cells=64"},
+       "put:0:24:1;put:1:24:2;move:0;retire;@1:retire;@1:retire;|;@2:put:2:64:4;@2:put:3:64:8", ",cells=64"},
       {"threads take turns on one lane",
        "put:0:24:1;put:0:24:2;|;@1:put:1:24:3;@2:put:0:24:4;put:2:24:5;@1:put:0:24:6;@2:del:1;put:3:24:7"},
-      {"record memory is reused as a line", "put:0:64:1;del:0;epoch;epoch;|;put:7:24:2;put:14:24:3;put:21:24:4"},
+      {"record memory is reused as a line", "put:0:64:1;del:0;epoch;epoch;epoch;|;put:7:24:2;put:14:24:3;put:21:24:4"},
       {"idle lane with its last record in the ring",
-       "lane:1;put:0:24:1;lane:0;|;put:1:24:2;epoch;put:0:24:3;epoch;epoch;put:2:24:4"},
+       "lane:1;put:0:24:1;lane:0;|;put:1:24:2;epoch;put:0:24:3;epoch;epoch;epoch;put:2:24:4"},
       {"two lanes take turns on one line", "put:0:24:1;|;lane:1;put:1:24:2;lane:0;put:2:24:3;lane:1;put:0:24:4"},
       {"commit of both lanes with frees", "put:0:24:1:7:24:2;|;lane:1;put:0:100:3:7:100:4;lane:0;del:0:7"},
       {"retire while both lanes hold records", "put:0:24:1;lane:1;put:7:24:2;|;retire;lane:0;put:0:24:3;retire"},
-      {"drop and remake of a node", "put:0:24:1:1:100:2:2:64:3;|;drop:0;retire;retire;put:0:24:4;drop:0"},
+      {"a reader is pinned while its record is replaced and the epoch moves",
+       "put:0:24:1;put:1:24:2;@1:read:0;put:0:24:3;epoch;epoch;epoch;put:2:24:5;put:3:24:6;epoch;put:4:24:7;@1:look"},
+      {"a reader pins after the epoch moved, and its record is replaced",
+       "put:0:24:1;epoch;epoch;epoch;@1:read:0;put:0:24:3;epoch;put:2:24:5;put:3:24:6;put:4:24:7;@1:look;epoch;put:5:"
+       "24:9"},
+      {"a reader pins one epoch later than the writer that replaces its record",
+       "put:0:24:1;put:1:24:2;@2:read:1;epoch;@1:read:0;put:0:24:3;@2:look;epoch;put:2:24:5;put:3:24:6;epoch;put:4:24:"
+       "7;"
+       "@1:look"},
+      {"a torn record of a lane that is behind the other lane is not completed",
+       "put:0:24:9:1:24:8;!reopen;lane:1;put:2:24:1;put:2:24:2;put:2:24:3;lane:0;|;del:0"},
+      {"each commit leaves a half of its ring",
+       "put:0:24:1:8:24:2:16:24:3:24:24:4:32:24:5:40:24:6;|;put:0:24:7:8:24:8:16:24:9:24:24:10:32:24:11:40:24:12;"
+       "put:0:24:13:8:24:14:16:24:15:24:24:16:32:24:17:40:24:18;del:0:8:16:24:32:40;"
+       "put:0:24:1:8:24:2:16:24:3:24:24:4:32:24:5:40:24:6"},
+      {"drop and remake of a node", "put:0:24:1:1:100:2:2:64:3;|;drop:0;retire;retire;retire;put:0:24:4;drop:0"},
       {"out of space and reclaim",
        "put:0:4000:1;put:1:4000:2;put:2:4000:3;put:3:4000:4;put:4:4000:5;put:5:4000:6;"
        "put:6:4000:7;put:7:4000:8;put:8:4000:9;|;put:9:4000:10;del:0;put:9:4000:11;put:10:4000:12"},
@@ -461,28 +502,30 @@ const std::vector<Directed>& directed() {
       {"shrink by a zone whose slabs were emptied: the log named its chunk table a moment ago",
        full + "put:11:700:12;put:12:300:13;del:11;del:12;|;shrink;put:11:700:14;put:12:4000:15;shrink", ",max=131072"},
       {"shrink takes slabs that were emptied, and line memory with them",
-       "put:0:24:1;put:7:24:2;put:14:24:3;del:7;del:14;drop:1;drop:2;move:0;retire;retire;|;shrink;put:7:24:4;put:1:"
+       "put:0:24:1;put:7:24:2;put:14:24:3;del:7;del:14;drop:1;drop:2;move:0;retire;retire;retire;|;shrink;put:7:24:4;"
+       "put:1:"
        "4000:5",
        ",cells=64"},
       {"shrink, kill, growth",
        full + "put:11:4000:12;del:11;del:10;|;shrink;!kill;put:10:4000:14;put:11:4000:13;shrink;!crash:7;put:12:24:1",
        ",max=131072"},
       {"extents come, change size and go",
-       "put:0:24:1;|;put:0:1000:2;put:0:9000:3;put:0:24:4;put:0:5000:5;epoch;epoch;put:0:2000:6;del:0", ",chunk=1024"},
+       "put:0:24:1;|;put:0:1000:2;put:0:9000:3;put:0:24:4;put:0:5000:5;epoch;epoch;epoch;put:0:2000:6;del:0",
+       ",chunk=1024"},
       {"chunks of a freed extent become another extent, in two lanes",
-       "put:6:24:1;lane:1;put:0:6000:2;lane:0;put:0:5100:3;epoch;epoch;|;lane:1;put:1:6000:5;lane:0;put:0:9000:6",
+       "put:6:24:1;lane:1;put:0:6000:2;lane:0;put:0:5100:3;epoch;epoch;epoch;|;lane:1;put:1:6000:5;lane:0;put:0:9000:6",
        ",chunk=1024"},
       {"chunks of a freed extent become a slab, of lines and of records",
-       "put:0:6000:1;del:0;epoch;epoch;|;put:1:500:2;put:7:24:3;put:14:200:5;put:2:24:4", ",chunk=1024"},
+       "put:0:6000:1;del:0;epoch;epoch;epoch;|;put:1:500:2;put:7:24:3;put:14:200:5;put:2:24:4", ",chunk=1024"},
       {"an empty slab becomes an extent when the pool is full",
-       "put:0:1000:1;put:1:700:2;put:2:24000:3;del:1;epoch;epoch;|;put:3:9000:5;put:4:9000:6;put:5:3000:7;del:2;"
+       "put:0:1000:1;put:1:700:2;put:2:24000:3;del:1;epoch;epoch;epoch;|;put:3:9000:5;put:4:9000:6;put:5:3000:7;del:2;"
        "put:6:24000:9",
        ",chunk=1024"},
       {"slabs of several chunks",
        "put:0:24:1;|;put:0:1100:2;put:1:1100:3;put:2:1100:5;del:1;put:1:1150:6;!reopen;del:0;put:0:1100:7",
        ",chunk=1024,size=98304"},
       {"a slab of several chunks becomes free when the pool is full",
-       "put:0:1100:1;del:0;epoch;epoch;|;put:1:30000:2;put:2:30000:3;put:3:9000:5;put:4:9000:6",
+       "put:0:1100:1;del:0;epoch;epoch;epoch;|;put:1:30000:2;put:2:30000:3;put:3:9000:5;put:4:9000:6",
        ",chunk=1024,size=98304"},
       {"out of space between extents",
        "put:0:9000:1;put:1:9000:2;put:2:9000:3;put:3:4000:5;|;put:4:9000:6;del:1;put:4:12000:7;put:4:9000:9;del:0;"
@@ -545,9 +588,10 @@ std::string random_growing_op(Random& random) {
 
 // Chunks of 1 KiB: records are units of slabs, or extents of one chunk or of several.
 const std::vector<std::string>& large_alphabet() {
-  static const std::vector<std::string> ops = {"put:0:24:1", "put:0:1000:2", "put:0:2500:3", "put:0:6000:5",
-                                               "put:0:2500:6:8:4000:7", "del:0", "del:0:1", "drop:0",
-                                               "epoch", "retire", "lane:1", "!reopen", "!kill", "!crash:11"};
+  static const std::vector<std::string> ops = {
+      "put:0:24:1", "put:0:1000:2", "put:0:2500:3", "put:0:6000:5", "put:0:2500:6:8:4000:7",
+      "del:0",      "del:0:1",      "drop:0",       "epoch",        "retire",
+      "lane:1",     "!reopen",      "!kill",        "!crash:11"};
   return ops;
 }
 
@@ -565,26 +609,28 @@ std::vector<Workload> pool_workloads() {
                        "pool",
                        form,
                        {"put:0:24:9:1:24:8", "|", first, second},
-                       false});
+                       false,
+                       true});
     for (const std::string& first : large_alphabet())
       for (const std::string& second : large_alphabet())
         all.push_back({form.substr(5) + ": extents, " + first + ", " + second,
                        "pool",
                        form + ",chunk=1024",
                        {"put:0:5000:9:1:700:8:2:24:7", "|", first, second},
-                       false});
+                       false,
+                       true});
     for (uint64_t seed = 1; seed <= 16; ++seed) {
       Random random{seed};
       const bool large = seed > 10;
-      Workload workload{form.substr(5) + ": random " + std::to_string(seed), "pool",
-                        form + (large ? ",chunk=1024" : ""), {}, false};
+      Workload workload{
+          form.substr(5) + ": random " + std::to_string(seed), "pool", form + (large ? ",chunk=1024" : ""), {}, false};
       for (int i = 0; i < 60; ++i) workload.ops.push_back(random_op(random, large));
       all.push_back(std::move(workload));
     }
     for (uint64_t seed = 1; seed <= 6; ++seed) {
       Random random{seed};
-      Workload workload{form.substr(5) + ": random growth " + std::to_string(seed), "pool", form + ",max=131072", {},
-                        false};
+      Workload workload{
+          form.substr(5) + ": random growth " + std::to_string(seed), "pool", form + ",max=131072", {}, false};
       for (int i = 0; i < 60; ++i) workload.ops.push_back(random_growing_op(random));
       all.push_back(std::move(workload));
     }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <map>
 
 #include "pmem/base/units.h"
 #include "tests/crash/zobrist.h"
@@ -19,6 +20,8 @@ class Walk {
       : u_(unsettled), limits_(limits), random_{seed}, visitor_(visitor), selection_(u_.words.size()) {}
 
   Coverage run() {
+    if (limits_.model == CrashModel::E) return prefixes();
+    if (limits_.model == CrashModel::L) return lines_in_order();
     if (selection_count(u_, limits_.exhaustive + 1) <= limits_.exhaustive) {
       all();
       return Coverage::all;
@@ -108,16 +111,7 @@ class Walk {
   // Each prefix of the sequence of observed stores survives; then each suffix, where a word whose last store
   // lies in the suffix is latest and every other is durable.
   void program_order(uint64_t limit) {
-    struct Event {
-      uint64_t stamp;
-      size_t i;
-      uint16_t choice;
-    };
-    std::vector<Event> events;
-    for (size_t i = 0; i < u_.words.size(); ++i)
-      for (uint16_t c = 1; c < u_.words[i].count; ++c)
-        events.push_back({u_.candidate(u_.words[i], c).stamp, i, c});
-    std::sort(events.begin(), events.end(), [](const Event& a, const Event& b) { return a.stamp < b.stamp; });
+    const std::vector<Event> events = stores();
     const uint64_t step = step_for(2 * events.size(), limit);
     uint64_t n = random_.below(step);
     fill(false);
@@ -132,14 +126,119 @@ class Walk {
     }
   }
 
+  /// A store that was seen: from then on word `i` has candidate `choice`.
+  struct Event {
+    uint64_t stamp;
+    size_t i;
+    uint16_t choice;
+  };
+  std::vector<Event> stores() const {
+    std::vector<Event> events;
+    for (size_t i = 0; i < u_.words.size(); ++i) {
+      const Unsettled::Word& word = u_.words[i];
+      for (uint16_t c = 1; c < word.count; ++c) events.push_back({u_.candidate(word, c).stamp, i, c});
+      if (word.latest + 1 != word.count) events.push_back({~0ull, i, word.latest});  // an older value came back
+    }
+    std::stable_sort(events.begin(), events.end(), [](const Event& a, const Event& b) { return a.stamp < b.stamp; });
+    return events;
+  }
+
+  // ---- model E
+
+  Coverage prefixes() {
+    const std::vector<Event> events = stores();
+    const uint64_t step = step_for(events.size(), limits_.sampled);
+    fill(false), show();
+    uint64_t n = 0;
+    for (const Event& event : events) {
+      selection_[event.i] = event.choice;
+      if (++n % step == 0) show();
+    }
+    fill(true), show();
+    return thinned_ ? Coverage::thinned : Coverage::all;
+  }
+
+  // ---- model L: a digit for each line, which says how many of its stores are there
+
+  Coverage lines_in_order() {
+    std::map<uint64_t, std::vector<Event>> by_line;
+    for (const Event& event : stores()) by_line[u_.words[event.i].word_idx / kWordsPerLine].push_back(event);
+    for (auto& [line, events] : by_line) line_stores_.push_back(std::move(events));
+    digits_.assign(line_stores_.size(), 0);
+    uint64_t count = 1;
+    for (const auto& events : line_stores_) count = std::min(count * (events.size() + 1), limits_.exhaustive + 1);
+    if (count <= limits_.exhaustive) {
+      all_digits();
+      return Coverage::all;
+    }
+    sampled_digits();
+    return thinned_ ? Coverage::thinned : Coverage::sampled;
+  }
+
+  void show_digits() {
+    fill(false);
+    for (size_t l = 0; l < digits_.size(); ++l)
+      for (size_t e = 0; e < digits_[l]; ++e) selection_[line_stores_[l][e].i] = line_stores_[l][e].choice;
+    show();
+  }
+
+  void all_digits() {
+    for (bool more = true; more && !stopped_;) {
+      show_digits();
+      more = false;
+      for (size_t l = 0; l < digits_.size() && !more; ++l) {
+        more = ++digits_[l] <= line_stores_[l].size();
+        if (!more) digits_[l] = 0;
+      }
+    }
+  }
+
+  void fill_digits(bool latest) {
+    for (size_t l = 0; l < digits_.size(); ++l) digits_[l] = latest ? line_stores_[l].size() : 0;
+  }
+
+  // The ends, an array over none, all, half and one of each line's stores, one line at any prefix, random rows.
+  void sampled_digits() {
+    fill_digits(false), show_digits();
+    fill_digits(true), show_digits();
+    std::vector<uint16_t> levels;
+    for (const auto& events : line_stores_)
+      levels.push_back(static_cast<uint16_t>(std::min<size_t>(events.size() + 1, kMaxArrayLevels)));
+    for (const Selection& row : covering_array(levels)) {
+      for (size_t l = 0; l < row.size(); ++l) {
+        const size_t stores = line_stores_[l].size();
+        const size_t outer[kMaxArrayLevels] = {0, stores, stores / 2, 1};
+        digits_[l] = outer[row[l]];
+      }
+      show_digits();
+    }
+    size_t changes = 0;
+    for (const auto& events : line_stores_) changes += events.size();
+    const uint64_t step = step_for(2 * changes, limits_.sampled);
+    uint64_t n = random_.below(step);
+    for (const bool others : {false, true}) {
+      fill_digits(others);
+      for (size_t l = 0; l < digits_.size(); ++l) {
+        const size_t usual = digits_[l];
+        for (digits_[l] = 0; digits_[l] <= line_stores_[l].size(); ++digits_[l])
+          if (digits_[l] != usual && n++ % step == 0) show_digits();
+        digits_[l] = usual;
+      }
+    }
+    for (uint32_t row = 0; row < limits_.random_rows && !stopped_; ++row) {
+      for (size_t l = 0; l < digits_.size(); ++l) digits_[l] = random_.below(line_stores_[l].size() + 1);
+      show_digits();
+    }
+  }
+
   void random_rows() {
     for (uint32_t row = 0; row < limits_.random_rows && !stopped_; ++row) {
       // A quarter of the rows mostly durable, a quarter mostly latest, the rest uniform.
       const uint64_t kind = row % 4;
       for (size_t i = 0; i < selection_.size(); ++i) {
         const bool stay = kind < 2 && random_.below(8) != 0;
-        selection_[i] = stay ? (kind == 0 ? 0 : u_.words[i].latest)
-                             : static_cast<uint16_t>(random_.below(u_.words[i].count));
+        selection_[i] =
+            stay ? (kind == 0 ? 0 : u_.words[i].latest) : static_cast<uint16_t>(random_.below(u_.words[i].count));
       }
       show();
     }
@@ -156,6 +255,8 @@ class Walk {
   Random random_;
   SelectionVisitor& visitor_;
   Selection selection_;
+  std::vector<std::vector<Event>> line_stores_;
+  std::vector<size_t> digits_;
   bool stopped_ = false;
   bool thinned_ = false;
 };
@@ -181,6 +282,18 @@ IndependentVectors independent_vectors(size_t count) {
 }
 
 }  // namespace
+
+const char* model_name(CrashModel model) noexcept {
+  switch (model) {
+    case CrashModel::W:
+      return "W";
+    case CrashModel::L:
+      return "L";
+    case CrashModel::E:
+      return "E";
+  }
+  return "unknown";
+}
 
 Coverage visit_selections(const Unsettled& unsettled, const SelectionLimits& limits, uint64_t seed,
                           SelectionVisitor& visitor) {

@@ -11,7 +11,8 @@
 //   random rows, of several densities
 //
 // and if even these exceed the limit, whole families are thinned evenly. What was left out is said, never
-// silent: see Coverage.
+// silent: see Coverage. In model L the same is done with lines and prefixes of their stores in place of words and
+// candidates; model E has no more selections than there were stores.
 #pragma once
 
 #include <cstdint>
@@ -22,9 +23,19 @@
 
 namespace nacre::crash {
 
+/// What a word may keep. L and E are parts of W: each of their states is one of W's, but there are so few that all of
+/// them are visited where W is sampled.
+enum class CrashModel : uint8_t {
+  W,  ///< each word any of its versions
+  L,  ///< each line a prefix of its stores: caches that write back whole lines, stores of one line in order
+  E,  ///< one prefix of all stores: persistent caches
+};
+const char* model_name(CrashModel model) noexcept;
+
 using Selection = std::vector<uint16_t>;  ///< by index into Unsettled::words; 0 is the durable candidate
 
 struct SelectionLimits {
+  CrashModel model = CrashModel::W;
   uint64_t exhaustive = 4096;  ///< visit every selection if there are at most so many
   uint64_t sampled = 4096;     ///< else at most about so many
   uint32_t random_rows = 16;

@@ -14,6 +14,8 @@ const char* site_fault_name(SiteFault fault) noexcept {
       return "short";
     case SiteFault::early:
       return "early";
+    case SiteFault::late:
+      return "late";
   }
   return "unknown";
 }

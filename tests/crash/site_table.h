@@ -17,6 +17,7 @@ enum class SiteFault : uint8_t {
   off,         ///< the flush or fence does nothing
   short_line,  ///< the flush misses its last line
   early,       ///< the flush happens before the stores it was meant for
+  late,        ///< a flush happens after the fence that was meant for it; a fence after the stores that follow it
 };
 
 const char* site_fault_name(SiteFault fault) noexcept;
@@ -26,8 +27,7 @@ struct SiteInfo {
   bool is_flush = false;
   SiteFault fault = SiteFault::none;
   uint64_t hit_count = 0;
-  uint64_t effect_count =
-      0;  ///< how often the fault made a difference: something was not captured or drained
+  uint64_t effect_count = 0;  ///< how often the fault made a difference: something was not captured or drained
 };
 
 /// Not thread-safe: a medium calls it under its own lock.

@@ -1,0 +1,32 @@
+// Steps of this layer that the mutation test breaks: what is done wrong, by name. See pmem/mutant.h; a new point goes
+// here, into `kMutants`, and must be seen to be killed (docs/CRASH.md).
+#pragma once
+
+#include <array>
+
+#include "pmem/mutant.h"
+
+namespace nacre::engine::site {
+
+using pmem::Mutant;
+
+inline constinit Mutant kCatalogueOneRoot{"engine.catalogue.one_root",
+                                          "the catalogue is named by one copy of the superblock"};
+inline constinit Mutant kCatalogueSeqLow{"engine.catalogue.seq_low",
+                                         "the lines of a new node begin below stale records of them"};
+inline constinit Mutant kCreateUnfenced{"engine.catalogue.create_unfenced",
+                                        "a table is published before its first segment is durable"};
+inline constinit Mutant kCreateKeepsId{"engine.catalogue.create_keeps_id", "two tables get the same number"};
+inline constinit Mutant kClearForgetsOld{"engine.catalogue.clear_forgets_old",
+                                         "a clear does not note the tree that is to be freed"};
+inline constinit Mutant kClearKeepsCount{"engine.catalogue.clear_keeps_count", "a clear leaves the last known count"};
+inline constinit Mutant kDropUnmarked{"engine.catalogue.drop_unmarked", "a drop frees a table that still has its name"};
+inline constinit Mutant kForgetKeepsName{"engine.catalogue.forget_keeps_name",
+                                         "the name of a dropped table is not freed"};
+
+inline constexpr std::array kMutants{
+    &kCatalogueOneRoot, &kCatalogueSeqLow, &kCreateUnfenced, &kCreateKeepsId,
+    &kClearForgetsOld,  &kClearKeepsCount, &kDropUnmarked,   &kForgetKeepsName,
+};
+
+}  // namespace nacre::engine::site
