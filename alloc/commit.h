@@ -140,7 +140,10 @@ class Commit {
   void prefetch_next(Slab& slab) const noexcept;
   static Status begun_twice() noexcept;
   void take_lane() noexcept;
-  void unpin() noexcept;
+  void unpin() noexcept {
+    pool_.epochs().unpin();
+    pinned_ = false;
+  }
   void flush_owed() noexcept;
   void collect_bits() noexcept;
   void add_bit_op(BitChange change) noexcept;

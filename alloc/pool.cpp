@@ -169,9 +169,10 @@ void Pool::drain_limbo_now(Lane& lane, uint64_t most) noexcept {
     lane.limbo_records.pop();
   }
   const uint64_t retire_epoch = last_retire_epoch_.load(std::memory_order_acquire);
-  for (; lines > 0 && !lane.limbo_lines.empty() && lines_ready(lane.limbo_lines.front(), epoch, retire_epoch); --lines) {
-    heap_.release(lane.limbo_lines.front().unit);
-    lane.limbo_lines.pop();
+  auto& lines_queue = lane.limbo_lines;
+  for (; lines > 0 && !lines_queue.empty() && lines_ready(lines_queue.front(), epoch, retire_epoch); --lines) {
+    heap_.release(lines_queue.front().unit);
+    lines_queue.pop();
   }
 }
 

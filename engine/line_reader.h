@@ -19,8 +19,9 @@ Status read_line(alloc::Pool& pool, uint64_t line_off, LineView& out) noexcept;
 /// read_line after a first try failed.
 Status read_line_patiently(alloc::Pool& pool, uint64_t line_off, LineView& out) noexcept;
 
-/// Copies the line; false if it is being changed, or damaged: then the words may be anything.
-inline bool copy_line(alloc::Pool& pool, uint64_t line_off, LineView& out) noexcept {
+/// One try: false if the line is being changed, or damaged. Then the words may be anything, and nothing may be found in
+/// them: one bit turned around in a slot, and it led to another table's record of the same key.
+inline bool try_read_line(alloc::Pool& pool, uint64_t line_off, LineView& out) noexcept {
   const alloc::GuardedLine* line = pool.line(line_off);
   const uint64_t before = sync::load_acquire(&line->guard);
 #pragma GCC unroll 7
@@ -34,15 +35,6 @@ inline bool copy_line(alloc::Pool& pool, uint64_t line_off, LineView& out) noexc
   if (before != after) return false;
   out.guard = after & ~alloc::kBusyBit;
   return alloc::guard_matches(pool.salt(), line_off, out.words, after);
-}
-
-/// One try: false if the line is being changed, or damaged. Then the words are all zero, for nobody may find anything in
-/// words that no check covers: one bit turned around in a slot, and it led to another table's record of the same key.
-inline bool try_read_line(alloc::Pool& pool, uint64_t line_off, LineView& out) noexcept {
-  if (copy_line(pool, line_off, out)) [[likely]]
-    return true;
-  for (uint64_t& word : out.words) word = 0;
-  return false;
 }
 
 inline Status read_line(alloc::Pool& pool, uint64_t line_off, LineView& out) noexcept {

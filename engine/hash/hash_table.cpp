@@ -101,8 +101,8 @@ inline void HashTree::prefetch_to_replace(uint64_t slot) const noexcept {
   pool_.heap().prefetch_unit(slot_off(slot));
 }
 
-// The record that a writer is going to compare, and to free, as soon as its key's line is there. plan() says so again, and
-// by then for sure; but between here and there are more stores than a core holds back while a fence is on its way.
+// The record that a writer is going to compare, and to free, as soon as its key's line is there. plan() says so again,
+// and by then for sure; but between here and there are more stores than a core holds back while a fence is on its way.
 inline void HashTree::prefetch_match(const KeyHash& hash) const noexcept {
   const uint64_t entry = directory_.peek(hash.bits);
   if (entry == 0) return;
@@ -124,24 +124,18 @@ Status HashTree::get(std::string_view key, ValueFn fn) {
   for (uint32_t n = 0; n < probe_count(); ++n) {
     const uint64_t line_off = probe_line_off(segment_off, hash.home, n);
     LineView line;
-    bool steady = try_read_line(pool_, line_off, line);
-    SlotMask mask;
-    for (;;) {
-      mask = look_at(line, hash.tag | (n == 0 ? 0 : kDisplaced));
-      for (uint32_t left = mask.matching; left != 0; left &= left - 1) {
-        const uint64_t slot = line.words[std::countr_zero(left)];
-        prefetch_record(slot);
-        bool matches;
-        RecordView view;
-        NACRE_TRY(match_record(slot, key, matches, view));
-        if (!matches) continue;
-        if (!record_intact(pool_, slot_off(slot), view)) return damaged_record(slot_off(slot));
-        fn(view.value);
-        return Code::ok;
-      }
-      if (steady) break;
-      NACRE_TRY(read_line(pool_, line_off, line));  // a miss counts only if the line was seen as of one instant
-      steady = true;
+    NACRE_TRY(read_line(pool_, line_off, line));  // both a hit and a miss count only in a line that passed its check
+    const SlotMask mask = look_at(line, hash.tag | (n == 0 ? 0 : kDisplaced));
+    for (uint32_t left = mask.matching; left != 0; left &= left - 1) {
+      const uint64_t slot = line.words[std::countr_zero(left)];
+      prefetch_record(slot);
+      bool matches;
+      RecordView view;
+      NACRE_TRY(match_record(slot, key, matches, view));
+      if (!matches) continue;
+      if (!record_intact(pool_, slot_off(slot), view)) return damaged_record(slot_off(slot));
+      fn(view.value);
+      return Code::ok;
     }
     if (mask.zero != 0) break;
   }

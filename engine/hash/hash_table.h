@@ -5,8 +5,8 @@
 // (2) A line that holds a zero word has never been full, so nothing was displaced from it: a look-up stops there.
 //     Removing from a line without a zero word writes a tombstone.
 // (3) A put or remove holds the key's home line, so two of them never race on one key; it changes one slot word.
-// (4) Readers take no lock. A hit needs no validation (the slot word is atomic, the record immutable, the epoch
-//     held). A line that is left without a hit was read as of one instant and its check was good.
+// (4) Readers take no lock. A line in which something is found, or not found, was read as of one instant and its check
+//     was good; the record that a slot leads to is immutable as long as the epoch is held.
 // (5) What was planned before the lock is validated after it: the segment still owns the hash, and every line that
 //     was looked at has the same guard.
 // Crash: put is all or nothing whatever subset of words persisted (tests/crash).

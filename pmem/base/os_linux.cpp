@@ -17,6 +17,7 @@
 #include <cstring>
 
 #include "pmem/base/os.h"
+#include "pmem/base/units.h"
 
 #ifndef MADV_POPULATE_WRITE
 #define MADV_POPULATE_WRITE 23  // Linux 5.14; part of the kernel's interface
@@ -84,13 +85,53 @@ struct flock lock_record(LockKind kind, off_t start, off_t bytes) noexcept {
   return record;
 }
 
+/// A place of one huge page among the addresses, through which pages of a file are joined one after the other.
+class Window {
+ public:
+  Window() noexcept
+      : start_(::mmap(nullptr, kTotalBytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0)) {}
+  ~Window() {
+    if (start_ != MAP_FAILED) ::munmap(start_, kTotalBytes);
+  }
+  Window(const Window&) = delete;
+  Window& operator=(const Window&) = delete;
+
+  // The first small page has to be there: a page that is a hole altogether is not looked at.
+  int join(int fd, uint64_t off) noexcept {
+    if (start_ == MAP_FAILED) return -1;
+    errno = ::posix_fallocate(fd, static_cast<off_t>(off), kPageBytes);
+    if (errno != 0) return -1;
+    void* page = reinterpret_cast<void*>(align_up(reinterpret_cast<uintptr_t>(start_), kHugePageBytes));
+    page = ::mmap(page, kHugePageBytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd, static_cast<off_t>(off));
+    return page == MAP_FAILED ? -1 : ::madvise(page, kHugePageBytes, MADV_COLLAPSE);
+  }
+
+ private:
+  static constexpr uint64_t kTotalBytes = 2 * kHugePageBytes;  // room to align
+  void* start_;
+};
+
+// Negative with errno, as a system call.
+int join_huge_pages(int fd, uint64_t off, uint64_t bytes) noexcept {
+  const uint64_t end = align_down(off + bytes, kHugePageBytes);
+  struct statfs info;
+  if (align_up(off, kHugePageBytes) >= end) return 0;
+  if (::fstatfs(fd, &info) != 0) return -1;
+  if (info.f_type != TMPFS_MAGIC) return 0;
+  if (::ftruncate(fd, static_cast<off_t>(off + bytes)) != 0) return -1;  // pages are joined only inside the file
+  Window window;
+  for (uint64_t at = align_up(off, kHugePageBytes); at < end; at += kHugePageBytes)
+    if (window.join(fd, at) != 0) return -1;
+  return 0;
+}
+
 }  // namespace
 
 const char* call_name(Call call) noexcept {
   static constexpr const char* kNames[] = {"open",      "close",     "stat",      "fstat",    "statvfs",
                                            "ftruncate", "fallocate", "unlink",    "rename",   "pread",
                                            "pwrite",    "fsync",     "fdatasync", "mmap",     "munmap",
-                                           "msync",     "madvise",   "lock",      "getrandom", "getrlimit"};
+                                           "msync",     "madvise",   "huge_pages",   "lock",      "getrandom", "getrlimit"};
   static_assert(std::size(kNames) == static_cast<size_t>(Call::count_));
   return call < Call::count_ ? kNames[static_cast<size_t>(call)] : "unknown";
 }
@@ -105,7 +146,8 @@ int close(int fd) noexcept {
   // Linux has released the descriptor even when close was interrupted: a second call could close another one.
   const int fault = injected(Call::close);
   const int failed = ::close(fd);
-  return fault != 0 ? fault : failed < 0 && errno != EINTR ? errno : 0;
+  const int error = fault != 0 ? fault : failed < 0 ? errno : 0;
+  return error == EINTR ? 0 : error;
 }
 
 int stat(const char* path, FileInfo* info) noexcept {
@@ -213,11 +255,8 @@ int madvise(void* address, uint64_t bytes, int advice) noexcept {
 
 int populate(void* address, uint64_t bytes) noexcept { return madvise(address, bytes, MADV_POPULATE_WRITE); }
 
-int collapse(void* address, uint64_t bytes) noexcept { return madvise(address, bytes, MADV_COLLAPSE); }
-
-bool is_tmpfs(int fd) noexcept {
-  struct statfs info;
-  return run(Call::statvfs, [&] { return ::fstatfs(fd, &info); }) == 0 && info.f_type == TMPFS_MAGIC;
+int allocate_huge_pages(int fd, uint64_t off, uint64_t bytes) noexcept {
+  return run(Call::huge_pages, [&] { return join_huge_pages(fd, off, bytes); });
 }
 
 int lock_file(int fd, LockKind kind) noexcept {

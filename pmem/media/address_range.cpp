@@ -7,7 +7,6 @@
 
 #include "pmem/base/os.h"
 #include "pmem/base/units.h"
-#include "pmem/media/huge_pages.h"
 
 namespace nacre::pmem {
 namespace {

@@ -7,7 +7,6 @@
 
 #include "pmem/base/os.h"
 #include "pmem/base/units.h"
-#include "pmem/media/huge_pages.h"
 #include "pmem/media/open.h"
 
 namespace nacre::pmem {
@@ -177,7 +176,7 @@ Status PoolFile::refuse_space(const char* operation, uint64_t new_bytes) noexcep
 }
 
 Status PoolFile::take_blocks(const char* operation, uint64_t new_bytes) noexcept {
-  allocate_huge_pages(fd_, size_bytes_, new_bytes - size_bytes_);  // as far as it goes; the next call does the rest
+  (void)os::allocate_huge_pages(fd_, size_bytes_, new_bytes - size_bytes_);  // a wish; the next call does the rest
   const int error = os::fallocate(fd_, size_bytes_, new_bytes - size_bytes_);
   return error == 0 ? Status() : space_error(error, operation, path_, new_bytes - size_bytes_);
 }

@@ -480,9 +480,8 @@ const std::vector<Directed>& directed() {
       {"a torn record of a lane that is behind the other lane is not completed",
        "put:0:24:9:1:24:8;!reopen;lane:1;put:2:24:1;put:2:24:2;put:2:24:3;lane:0;|;del:0"},
       {"each commit leaves a half of its ring",
-       "put:0:24:1:8:24:2:16:24:3:24:24:4:32:24:5:40:24:6;|;put:0:24:7:8:24:8:16:24:9:24:24:10:32:24:11:40:24:12;"
-       "put:0:24:13:8:24:14:16:24:15:24:24:16:32:24:17:40:24:18;del:0:8:16:24:32:40;"
-       "put:0:24:1:8:24:2:16:24:3:24:24:4:32:24:5:40:24:6"},
+       "put:0:24:1:8:24:2:16:24:3:24:24:4;|;put:0:24:7:8:24:8:16:24:9:24:24:10;put:0:24:13:8:24:14:16:24:15:24:24:16;"
+       "del:0:8:16:24;put:0:24:1:8:24:2:16:24:3:24:24:4"},
       {"drop and remake of a node", "put:0:24:1:1:100:2:2:64:3;|;drop:0;retire;retire;retire;put:0:24:4;drop:0"},
       {"out of space and reclaim",
        "put:0:4000:1;put:1:4000:2;put:2:4000:3;put:3:4000:4;put:4:4000:5;put:5:4000:6;"

@@ -131,6 +131,7 @@ std::span<const int> errors_of(os::Call call) noexcept {
     case os::Call::msync:
       return kMsync;
     case os::Call::madvise:
+    case os::Call::huge_pages:
       return kAdvise;
     case os::Call::lock:
       return kLock;

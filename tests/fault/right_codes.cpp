@@ -21,6 +21,7 @@ uint32_t right_codes(os::Call call, int error, Where where, bool shrinking, engi
       return opening ? kOk | kIo : kOk;
     case os::Call::munmap:  // of what is not used again; a wish; a file that is nobody's
     case os::Call::madvise:
+    case os::Call::huge_pages:
     case os::Call::unlink:
       return kOk;
     case os::Call::lock:

@@ -9,6 +9,14 @@ using namespace nacre::pmem;
 using namespace nacre::test;
 using Catch::Contains;
 
+// An interrupted close has closed; the folder of a new pool is closed after its fsync, and create answered io_error.
+TEST_CASE("a close that is interrupted is no failure of a create") {
+  const TempFolder folder;
+  const ScopedFault fault(os::Call::close, EINTR);
+  const std::string path = folder / "pool";
+  REQUIRE(open_medium(create_request(path, MediumRequest::msync)).has_value());
+}
+
 TEST_CASE("a failed msync is sticky: health() says io_error for good, and no later fence tries again") {
   const TempFolder folder;
   const std::string path = folder / "pool";
