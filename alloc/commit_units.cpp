@@ -40,7 +40,10 @@ Status Commit::allocate(uint64_t bytes, UnitUse use, uint64_t& off) {
   }
   lane_->allocated.push(unit);
   off = unit.off();
-  if (!unit.is_extent()) prefetch_next(*unit.slab);
+  if (!unit.is_extent()) {
+    prefetch_next(*unit.slab);
+    __builtin_prefetch(pool_.line(Heap::bit_of(unit).line_off));
+  }
   return Code::ok;
 }
 

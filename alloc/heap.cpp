@@ -98,6 +98,17 @@ Status Heap::load_next(ClassSlabs& list) {
 
 // ---- reserving ----
 
+// In a large pool that is overwritten at random, slabs with room have one free unit each, and every reservation goes on
+// to another slab. What the next one will touch is asked for in three steps, one with each slab that is taken.
+inline void Heap::prefetch_listed(const ClassSlabs& list) const noexcept {
+  const auto ahead = [&](size_t n) { return n <= list.with_room.size() ? *(list.with_room.end() - static_cast<std::ptrdiff_t>(n)) : nullptr; };
+  if (const Slab* slab = ahead(3)) __builtin_prefetch(slab);
+  if (const Slab* slab = ahead(2)) slab->prefetch_next_word();
+  if (Slab* slab = ahead(1))
+    if (const uint32_t unit = slab->peek(); unit != slab->unit_count())
+      __builtin_prefetch(domain_.base() + slab->unit_off(unit), 1);
+}
+
 bool Heap::take_listed(ClassSlabs& list, Arena& arena, uint32_t class_id, UnitRef& out) {
   while (!list.with_room.empty()) {
     Slab* slab = list.with_room.back();
@@ -106,6 +117,7 @@ bool Heap::take_listed(ClassSlabs& list, Arena& arena, uint32_t class_id, UnitRe
     if (out.unit != slab->unit_count()) {
       slab->in_arena = true;
       arena.active[class_id] = slab;
+      prefetch_listed(list);
       return true;
     }
     slab->listed.store(false, std::memory_order_seq_cst);

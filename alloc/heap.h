@@ -264,6 +264,7 @@ class Heap {
   void make_room(ClassSlabs& list);  // mutex_ held; so that what is noexcept never allocates
   Status refill(Arena& arena, uint32_t class_id, UnitRef& out);
   bool take_listed(ClassSlabs& list, Arena& arena, uint32_t class_id, UnitRef& out);
+  void prefetch_listed(const ClassSlabs& list) const noexcept;
   void list_room(Slab* slab) noexcept;
   Status add_usage(uint32_t chunk, const ChunkUse& use, HeapUsage& usage) const;
 

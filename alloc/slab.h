@@ -80,6 +80,10 @@ class Slab {
   }
   /// Asks for what give() will touch, of a slab that is in the cache already.
   void prefetch_word(uint32_t unit) const noexcept { __builtin_prefetch(&available_[unit / 64], 1); }
+  /// The same for take().
+  void prefetch_next_word() const noexcept {
+    __builtin_prefetch(&available_[hint_.load(std::memory_order_relaxed)], 1);
+  }
   /// Takes all units out, or none: for a slab about to become another class. May throw bad_alloc.
   bool take_all() {
     std::vector<uint64_t> taken(words_);
@@ -94,6 +98,7 @@ class Slab {
   }
   void give(uint32_t unit) noexcept {
     available_[unit / 64].fetch_or(uint64_t{1} << unit % 64, std::memory_order_seq_cst);  // before `listed` is read
+    hint_.store(unit / 64, std::memory_order_relaxed);
   }
   void load_word(uint32_t word, uint64_t available) noexcept {
     available_[word].store(available, std::memory_order_relaxed);

@@ -46,7 +46,7 @@ class Directory {
   /// What find would say without reading the medium: 0 if it would have to. Needs no pin; to be used as a hint.
   uint64_t peek(uint64_t hash) const noexcept {
     const Flat* flat = flat_.load(std::memory_order_acquire);
-    return flat->slots[flat->index(hash)].load(std::memory_order_relaxed);
+    return flat->slots[flat->index(hash)].load(std::memory_order_acquire);  // a hint may look into the segment
   }
   /// As find, from the medium, with the place of the entries. not_found if the table is being dropped and the
   /// place is empty already.
