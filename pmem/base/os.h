@@ -81,8 +81,9 @@ int populate(void* address, uint64_t bytes) noexcept;
 /// range lies behind the file's end, and the file may be `off + bytes` long afterwards and have holes, whatever is
 /// returned: the caller allocates the range as if this had not been called, or truncates the file. Nothing happens on
 /// other file systems and without a whole huge page; EINVAL where the system has no such thing (Linux 6.1 has it). 0.3
-/// ms for each page, about as much as its small pages would cost.
-int allocate_huge_pages(int fd, uint64_t off, uint64_t bytes) noexcept;
+/// ms for each page, about as much as its small pages would cost; but where the system has to look for memory it may be
+/// many times that, and it ends behind a page that took longer than `patience_us` (0: however long).
+int allocate_huge_pages(int fd, uint64_t off, uint64_t bytes, uint64_t patience_us) noexcept;
 
 enum class LockKind : uint8_t { shared, exclusive };
 /// Locks the whole file for this open file description, without waiting: EAGAIN when somebody else has it.

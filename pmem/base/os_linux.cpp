@@ -12,6 +12,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <chrono>
 #include <climits>
 #include <cstdio>
 #include <cstring>
@@ -112,16 +113,20 @@ class Window {
 };
 
 // Negative with errno, as a system call.
-int join_huge_pages(int fd, uint64_t off, uint64_t bytes) noexcept {
+int join_huge_pages(int fd, uint64_t off, uint64_t bytes, uint64_t patience_us) noexcept {
   const uint64_t end = align_down(off + bytes, kHugePageBytes);
   struct statfs info;
   if (align_up(off, kHugePageBytes) >= end) return 0;
   if (::fstatfs(fd, &info) != 0) return -1;
   if (info.f_type != TMPFS_MAGIC) return 0;
   if (::ftruncate(fd, static_cast<off_t>(off + bytes)) != 0) return -1;  // pages are joined only inside the file
+  using Clock = std::chrono::steady_clock;
   Window window;
-  for (uint64_t at = align_up(off, kHugePageBytes); at < end; at += kHugePageBytes)
+  for (uint64_t at = align_up(off, kHugePageBytes); at < end; at += kHugePageBytes) {
+    const auto begin = Clock::now();
     if (window.join(fd, at) != 0) return -1;
+    if (patience_us != 0 && Clock::now() - begin > std::chrono::microseconds(patience_us)) return 0;
+  }
   return 0;
 }
 
@@ -255,8 +260,8 @@ int madvise(void* address, uint64_t bytes, int advice) noexcept {
 
 int populate(void* address, uint64_t bytes) noexcept { return madvise(address, bytes, MADV_POPULATE_WRITE); }
 
-int allocate_huge_pages(int fd, uint64_t off, uint64_t bytes) noexcept {
-  return run(Call::huge_pages, [&] { return join_huge_pages(fd, off, bytes); });
+int allocate_huge_pages(int fd, uint64_t off, uint64_t bytes, uint64_t patience_us) noexcept {
+  return run(Call::huge_pages, [&] { return join_huge_pages(fd, off, bytes, patience_us); });
 }
 
 int lock_file(int fd, LockKind kind) noexcept {

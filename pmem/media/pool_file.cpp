@@ -14,6 +14,8 @@ namespace {
 
 using ull = unsigned long long;
 
+constexpr uint64_t kHugePagePatienceUs = 1000;  // in a growth, which operations may have to wait for
+
 bool is_writer(const OpenRequest& request) noexcept { return request.access == Access::read_write; }
 bool may_create(const OpenRequest& request) noexcept {
   return is_writer(request) && (request.create || request.must_create);
@@ -176,7 +178,8 @@ Status PoolFile::refuse_space(const char* operation, uint64_t new_bytes) noexcep
 }
 
 Status PoolFile::take_blocks(const char* operation, uint64_t new_bytes) noexcept {
-  (void)os::allocate_huge_pages(fd_, size_bytes_, new_bytes - size_bytes_);  // a wish; the next call does the rest
+  const uint64_t patience_us = size_bytes_ == 0 ? 0 : kHugePagePatienceUs;  // nobody waits for a creation
+  (void)os::allocate_huge_pages(fd_, size_bytes_, new_bytes - size_bytes_, patience_us);  // a wish; the rest is next
   const int error = os::fallocate(fd_, size_bytes_, new_bytes - size_bytes_);
   return error == 0 ? Status() : space_error(error, operation, path_, new_bytes - size_bytes_);
 }

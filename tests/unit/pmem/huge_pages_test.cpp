@@ -64,7 +64,7 @@ uint64_t huge_bytes_at(const void* at) {
 
 bool kernel_can() {
   Tmpfs file;
-  return os::allocate_huge_pages(file.fd(), 0, kHugePageBytes) == 0;
+  return os::allocate_huge_pages(file.fd(), 0, kHugePageBytes, 0) == 0;
 }
 
 }  // namespace
@@ -73,7 +73,7 @@ TEST_CASE("whole huge pages of a tmpfs file are allocated in one piece, and what
   const bool can = kernel_can();
   Tmpfs file;
   REQUIRE(os::ftruncate(file.fd(), kMiB) == 0);
-  REQUIRE((os::allocate_huge_pages(file.fd(), kMiB, 6 * kMiB + 4096) == 0) ==
+  REQUIRE((os::allocate_huge_pages(file.fd(), kMiB, 6 * kMiB + 4096, 0) == 0) ==
           can);  // [1 MiB, 7 MiB + 4 KiB) has the pages at 2 and 4 MiB
   REQUIRE(file.size_bytes() == 7 * kMiB + 4096);
   if (!can) WARN("this kernel has no huge pages for tmpfs files: what they look like is not tested");
@@ -82,11 +82,11 @@ TEST_CASE("whole huge pages of a tmpfs file are allocated in one piece, and what
 
 TEST_CASE("a range without a whole huge page, and a file elsewhere than on tmpfs, stay as they are") {
   Tmpfs file;
-  REQUIRE(os::allocate_huge_pages(file.fd(), kMiB, 2 * kMiB) == 0);
+  REQUIRE(os::allocate_huge_pages(file.fd(), kMiB, 2 * kMiB, 0) == 0);
   REQUIRE(file.size_bytes() == 0);
   const int proc = ::open("/proc/self/status", O_RDONLY);
   REQUIRE(proc >= 0);
-  REQUIRE(os::allocate_huge_pages(proc, 0, 8 * kMiB) == 0);
+  REQUIRE(os::allocate_huge_pages(proc, 0, 8 * kMiB, 0) == 0);
   REQUIRE(::close(proc) == 0);
 }
 
