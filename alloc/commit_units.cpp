@@ -50,6 +50,7 @@ Status Commit::allocate(uint64_t bytes, UnitUse use, uint64_t& off) {
 Status Commit::allocate_unit(uint32_t class_id, UnitRef& unit) {
   Heap& heap = pool_.heap();
   Status s = heap.reserve(lane_->arena, class_id, unit);
+  if (std::exchange(lane_->arena.had_to_read, false)) [[unlikely]] pool_.growth()->load_ahead();
   if (s.code() != Code::not_found) return s;
   const uint64_t word = heap.classes().word(class_id);  // retire_class waits for lanes, so up to here it is our class
   for (bool drained = false;;) {

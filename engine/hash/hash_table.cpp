@@ -358,7 +358,7 @@ void HashTree::set_base_count(uint64_t base) noexcept {
 }
 
 Result<uint64_t> HashTree::count() {
-  uint64_t count;
+  uint64_t count = 0;
   if (known_count(count)) return count;
   sync::Guard guard(recount_mutex_);
   if (!known_count(count)) NACRE_TRY(recount());
