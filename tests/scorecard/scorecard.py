@@ -24,9 +24,11 @@ PROGRAMS = [
     ("nacre_damage_test", False),
     ("nacre_fault_test", False),
     ("nacre_misuse_test", False),
+    ("nacre_machine_test", False),
     ("nacre_fuzz_test", False),
 ]
 UNKNOWN_ARGUMENT = 255  # a Catch2 program says so to --tier: it is a test, and no proof program
+SKIPPED = 77  # the program cannot be run here, and its last line says why
 
 
 def figures_of(path):
@@ -46,6 +48,8 @@ def run(program, arguments, folder):
     figures = figures_of(out)
     if figures is None and done.returncode == UNKNOWN_ARGUMENT:
         return [], "is no proof program"
+    if done.returncode == SKIPPED:
+        return [], done.stdout.strip().rsplit("\n", 1)[-1]
     if done.returncode != 0:
         print(done.stdout[-4000:], file=sys.stderr)
     if figures is None:
@@ -53,6 +57,11 @@ def run(program, arguments, folder):
     for figure in figures:
         figure["program"] = program.name
     return figures, "" if done.returncode == 0 else f"FAILED with {done.returncode}"
+
+
+def find(tests, name):
+    """The program of this name: in the folder of the tests, or in one below it. None if it was not built."""
+    return next((p.resolve() for p in [tests / name, *sorted(tests.glob(f"*/{name}"))] if p.is_file()), None)
 
 
 def table(figures):
@@ -77,10 +86,10 @@ def main():
     figures, remarks, failed = [], [], False
     with tempfile.TemporaryDirectory() as folder:
         for name, takes_jobs in PROGRAMS:
-            program = (a.build / "tests" / name).resolve()
             if a.only not in name:
                 continue
-            if not program.exists():
+            program = find(a.build / "tests", name)
+            if program is None:
                 remarks.append(f"{name} is not built")
                 continue
             arguments = [f"--tier={a.tier}"] + ([f"--jobs={a.jobs}"] if takes_jobs else [])
