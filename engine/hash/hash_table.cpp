@@ -6,6 +6,7 @@
 #include <bit>
 
 #include "engine/hash/segment_split.h"
+#include "engine/historic_mutants.h"
 #include "engine/record.h"
 #include "engine/sites.h"
 #include "engine/write_record.h"
@@ -279,8 +280,12 @@ Status HashTree::put(std::string_view key, std::string_view value) {
           NACRE_TRY(plan(key, hash, match, p));
           continue;
         }
-        commit.set_word(p.slot_line_off, p.slot_word,
-                        (p.slot_displaced ? kDisplaced : 0) | hash.tag | off / alloc::kUnitAlign);
+        const uint64_t slot = (p.slot_displaced ? kDisplaced : 0) | hash.tag | off / alloc::kUnitAlign;
+        if (p.found && broken(site::kOverwriteNotLogged))
+          overwrite_in_place(p, slot);
+        else
+          commit.set_word(p.slot_line_off, p.slot_word, slot);
+        if (broken(site::kStoredAfterLink)) return publish_then_store(commit, off, bytes);
         // 3. durable, then visible. Counted while the lane is held: recount() must see both or neither.
         return commit.publish([&] {
           if (!p.found) add_count(commit.lane(), 1);
@@ -290,6 +295,26 @@ Status HashTree::put(std::string_view key, std::string_view value) {
     }
     NACRE_TRY(make_room(hash, full_segment));
   }
+}
+
+// ---- mutants: see historic_mutants.h ----
+
+void HashTree::overwrite_in_place(const Plan& plan, uint64_t slot) noexcept {
+  alloc::GuardedLine* line = pool_.line(plan.slot_line_off);
+  line->words[plan.slot_word] = slot;
+  line->guard = alloc::make_guard(pool_.salt(), plan.slot_line_off, line->words, alloc::guard_seq(line->guard));
+}
+
+Status HashTree::publish_then_store(alloc::Commit& commit, uint64_t off, uint64_t bytes) {
+  const uint64_t last_off = align_down(off + bytes - 1, kWordBytes);
+  auto* last = pool_.at<uint64_t>(last_off);
+  const uint64_t word = *last;
+  *last = 0;
+  NACRE_TRY(commit.publish());
+  *last = word;
+  pool_.domain().flush(last_off, kWordBytes, site::kRecordFlush);
+  pool_.domain().fence(site::kRecordFlush);
+  return Code::ok;
 }
 
 Status HashTree::remove(std::string_view key) {
