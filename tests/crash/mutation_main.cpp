@@ -133,14 +133,13 @@ int run_broken(const Arguments& a) {
   return report.violations == 0 ? 0 : 1;
 }
 
-// The mutants made for the bugs of others have a file of their own.
+// Those of the bugs of others are in a file of their own, so that --historic writes nothing else.
 bool keep_hints(const Score& score, const Arguments& a) {
-  Hints own, historic;
-  for (const auto& [mutant, hint] : a.config.hints) (mutant.starts_with("historic.") ? historic : own)[mutant] = hint;
+  Hints own = read_hints(a.hints), historic = read_hints(a.historic_hints);
   for (const Mutant& m : score.mutants)
     if (!m.killed_by.empty())
-      (m.id.name.starts_with("historic.") ? historic : own)[m.id.text()] = {m.killed_by, m.states};
-  return write_hints(a.hints, own) && write_hints(a.historic_hints, historic);
+      (find_historic_bug(m.id.text()) ? historic : own)[m.id.text()] = {m.killed_by, m.states};
+  return write_hints(a.historic_hints, historic) && (a.historic || write_hints(a.hints, own));
 }
 
 int run(int argc, char** argv) {
@@ -160,8 +159,8 @@ int run(int argc, char** argv) {
     for (const MutantId& id : mutants) std::printf("%s\n", id.text().c_str());
     return 0;
   }
-  a.config.hints = read_hints(a.hints);
-  a.config.hints.merge(read_hints(a.historic_hints));
+  a.config.hints = read_hints(a.historic_hints);
+  a.config.hints.merge(read_hints(a.hints));
   a.config.equivalents = read_equivalents(a.equivalents);
   const auto start = std::chrono::steady_clock::now();
   const std::vector<Workload> workloads = chosen_workloads(a);
