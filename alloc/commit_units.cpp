@@ -41,9 +41,9 @@ Status Commit::allocate(uint64_t bytes, UnitUse use, uint64_t& off) {
       s = allocate_extent(bytes, unit);  // there may be room for one record if not for a slab of them
     if (!s.ok() && s.code() != Code::not_found) return s;
   }
-  off = unit.off();
-  if (broken(site::kAllocatedThenLinked)) return allocate_by_itself(unit);
+  if (broken(site::kAllocatedThenLinked)) return off = unit.off(), allocate_by_itself(unit);
   lane_->allocated.push(unit);
+  off = unit.off();
   if (!unit.is_extent()) {
     prefetch_next(*unit.slab);
     __builtin_prefetch(pool_.line(Heap::bit_of(unit).line_off));
@@ -147,8 +147,7 @@ class Commit::Inner {
     lane_.freed.reserve(freed.size());
     for (const Lane::Freed& f : freed) lane_.freed.push(f);
     NACRE_TRY(commit.lock({}, 0, 0));
-    NACRE_TRY(commit.make_durable());
-    commit.apply();
+    NACRE_TRY(commit.make_visible());
     lane_.applied_seq.store(lane_.last_seq, std::memory_order_release);
     lane_.allocated.clear();
     return Code::ok;
@@ -167,20 +166,26 @@ class Commit::Inner {
 // ---- mutants: a unit's bit and the word that leads to it are two commits ----
 
 namespace {
-thread_local std::vector<Lane::Freed> t_held_back;
+
+// Made by the mutant: in all other builds a thread has nothing to set up.
+std::vector<Lane::Freed>& held_back() {
+  static thread_local auto* list = new std::vector<Lane::Freed>;
+  return *list;
 }
+
+}  // namespace
 
 Status Commit::allocate_by_itself(const UnitRef& unit) { return Inner(*this).publish_bits({&unit, 1}, {}); }
 
 Status Commit::free_by_itself(const Lane::Freed& freed) { return Inner(*this).publish_bits({}, {&freed, 1}); }
 
 void Commit::hold_frees_back() {
-  t_held_back.assign(lane_->freed.begin(), lane_->freed.end());
+  held_back().assign(lane_->freed.begin(), lane_->freed.end());
   lane_->freed.clear();
 }
 
 void Commit::free_what_was_held_back() {
-  const std::vector<Lane::Freed> freed = std::exchange(t_held_back, {});
+  const std::vector<Lane::Freed> freed = std::exchange(held_back(), {});
   if (!freed.empty()) (void)Inner(*this).publish_bits({}, freed);
 }
 

@@ -297,26 +297,6 @@ Status HashTree::put(std::string_view key, std::string_view value) {
   }
 }
 
-// ---- mutants: see historic_mutants.h ----
-
-void HashTree::overwrite_in_place(const Plan& plan, uint64_t slot) noexcept {
-  alloc::GuardedLine* line = pool_.line(plan.slot_line_off);
-  line->words[plan.slot_word] = slot;
-  line->guard = alloc::make_guard(pool_.salt(), plan.slot_line_off, line->words, alloc::guard_seq(line->guard));
-}
-
-Status HashTree::publish_then_store(alloc::Commit& commit, uint64_t off, uint64_t bytes) {
-  const uint64_t last_off = align_down(off + bytes - 1, kWordBytes);
-  auto* last = pool_.at<uint64_t>(last_off);
-  const uint64_t word = *last;
-  *last = 0;
-  NACRE_TRY(commit.publish());
-  *last = word;
-  pool_.domain().flush(last_off, kWordBytes, site::kRecordFlush);
-  pool_.domain().fence(site::kRecordFlush);
-  return Code::ok;
-}
-
 Status HashTree::remove(std::string_view key) {
   if (key.size() > kMaxKeyBytes) return Code::not_found;  // put refuses it; the bytes are not even looked at
   const KeyHash hash = hash_key(key);

@@ -140,7 +140,7 @@ Status SegmentSplit::run() {
     if (child_node_) write_child_node(commit, node_off, left, right);
     commit.finish_fresh();
     if (!rebuild_ && !child_node_ && !path_.in_root && broken(site::kSplitInTwoCommits))
-      return publish_halves(commit, left, right);
+      return publish_halves(commit, prefix, left, right_prefix, right);
 
     NACRE_TRY(commit.free(segment_off_, alloc::UnitUse::lines));
     NACRE_TRY(commit.lock(locked_lines_, entry_lines_.size(), path_.count));
@@ -154,30 +154,6 @@ Status SegmentSplit::run() {
     (rebuild_ ? tree_.rebuilds_ : tree_.splits_).fetch_add(1, std::memory_order_relaxed);
     return Code::ok;
   }
-}
-
-// A mutant: see historic_mutants.h. Between the two commits the old segment still holds what has moved.
-Status SegmentSplit::publish_halves(alloc::Commit& commit, uint64_t left, uint64_t right) {
-  const uint32_t half = path_.count / 2;
-  const auto set_half = [&](alloc::Commit& c, uint32_t from, uint64_t entry) {
-    for (uint32_t i = from; i < from + half; ++i)
-      c.set_word(tree_.directory_.line_of(path_.node_off, path_.first_idx + i), Directory::word_of(path_.first_idx + i),
-                 entry);
-  };
-  const uint64_t prefix = prefix_of(hash_, depth_);
-  NACRE_TRY(commit.lock(locked_lines_, entry_lines_.size(), half));
-  for (const LineView& line : lines_) commit.raise_seq(alloc::guard_seq(line.guard));
-  set_half(commit, half, right);
-  NACRE_TRY(commit.publish(
-      [&] { tree_.directory_.store(prefix | uint64_t{1} << (63 - depth_), depth_ + 1, right); }));
-
-  alloc::Commit second(pool_);
-  NACRE_TRY(second.begin());
-  NACRE_TRY(second.free(segment_off_, alloc::UnitUse::lines));
-  NACRE_TRY(second.lock(locked_lines_, entry_lines_.size(), half));
-  for (const LineView& line : lines_) second.raise_seq(alloc::guard_seq(line.guard));
-  set_half(second, 0, left);
-  return second.publish([&] { tree_.directory_.store(prefix, depth_ + 1, left); });
 }
 
 // Reads the whole segment and decides. Everything that is relied on is in lines_ and path_, and is validated later.
