@@ -190,6 +190,7 @@ void Campaign::find_plants(Way way, Op last) {
     const Op op = static_cast<Op>(number);
     if (op == Op::plant_weaker && kind_ == FlushKind::clflush && !pmem::flush_kind_usable(FlushKind::clflushopt))
       continue;
+    if (op == Op::plant_locked && kMayLock) continue;
     bool found = false;
     for (uint64_t alignment : {0, 1, 63})
       for (uint64_t bytes : {64, 65, 192, 320, 350})

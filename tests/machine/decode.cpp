@@ -6,7 +6,7 @@ namespace nacre::machine {
 namespace {
 
 constexpr uint8_t kRexW = 8, kRexX = 2, kRexB = 1;
-constexpr unsigned kMapOf0F = 1, kMapOf0F38 = 2;
+constexpr unsigned kMapOf0F = 1;
 
 class Decoder {
  public:

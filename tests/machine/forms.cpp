@@ -2,12 +2,14 @@
 
 #include <array>
 
+#include "pmem/arch/flush.h"
+
 namespace nacre::machine {
 namespace {
 
 bool always() { return true; }
-bool has_clwb() { return __builtin_cpu_supports("clwb") != 0; }
-bool has_clflushopt() { return __builtin_cpu_supports("clflushopt") != 0; }
+bool has_clwb() { return pmem::flush_kind_usable(pmem::FlushKind::clwb); }
+bool has_clflushopt() { return pmem::flush_kind_usable(pmem::FlushKind::clflushopt); }
 bool has_avx() { return __builtin_cpu_supports("avx") != 0; }
 bool has_avx512() { return __builtin_cpu_supports("avx512f") != 0; }
 

@@ -67,8 +67,10 @@ void Judge::see(const Instruction& instruction) {
     case Kind::stream:
       see_stream(instruction);
       break;
-    case Kind::mfence:
     case Kind::locked:
+      if (kMayLock) break;
+      [[fallthrough]];
+    case Kind::mfence:
     case Kind::unknown:
       wrong(std::string("an instruction that has no business here: ") + kind_name(instruction.kind));
   }

@@ -12,6 +12,13 @@ namespace nacre::machine {
 
 inline constexpr uint64_t kMaxCallBytes = 4200;
 
+/// An unoptimized build asks for the order of an atomic store at run time, and takes a locked instruction.
+#if defined(__OPTIMIZE__)
+inline constexpr bool kMayLock = false;
+#else
+inline constexpr bool kMayLock = true;
+#endif
+
 class Judge final : public Watcher {
  public:
   /// Before the call begins: overwrites the target of a copy, and the line on each side of it.
