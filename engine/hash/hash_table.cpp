@@ -6,6 +6,7 @@
 #include <bit>
 
 #include "engine/hash/segment_split.h"
+#include "engine/historic_mutants.h"
 #include "engine/record.h"
 #include "engine/sites.h"
 #include "engine/write_record.h"
@@ -279,8 +280,12 @@ Status HashTree::put(std::string_view key, std::string_view value) {
           NACRE_TRY(plan(key, hash, match, p));
           continue;
         }
-        commit.set_word(p.slot_line_off, p.slot_word,
-                        (p.slot_displaced ? kDisplaced : 0) | hash.tag | off / alloc::kUnitAlign);
+        const uint64_t slot = (p.slot_displaced ? kDisplaced : 0) | hash.tag | off / alloc::kUnitAlign;
+        if (p.found && broken(site::kOverwriteNotLogged))
+          overwrite_in_place(p, slot);
+        else
+          commit.set_word(p.slot_line_off, p.slot_word, slot);
+        if (broken(site::kStoredAfterLink)) return publish_then_store(commit, off, bytes);
         // 3. durable, then visible. Counted while the lane is held: recount() must see both or neither.
         return commit.publish([&] {
           if (!p.found) add_count(commit.lane(), 1);

@@ -29,7 +29,7 @@ FUZZ_TARGETS = ["image", "lanes", "load", "ops"]
 FUZZ_SECONDS = {"commit": 60, "nightly": 900}
 
 # Programs below tests/ of the build folder, the longest first.
-ONE_THREAD = ["nacre_damage_test", "nacre_interleave_test", "nacre_machine_test", "nacre_kill_test",
+ONE_THREAD = ["nacre_damage_test", "nacre_interleave_test", "machine/nacre_machine_test", "nacre_kill_test",
               "nacre_fault_sweep", "misuse/nacre_misuse_test"]
 ALL_CORES = ["nacre_crash_test", "nacre_mutation_test"]
 
@@ -37,14 +37,14 @@ ALL_CORES = ["nacre_crash_test", "nacre_mutation_test"]
 FLOORS = [
     (r"crash states", 2_000_000),
     (r"mutants", 80),
-    (r"historic bugs", 8),
+    (r"historic_bugs", 8),
     (r"kill -9 at every event", 500),
     (r"kill -9 at random", 500),
     (r"damage: single-bit flips", 500_000),
     (r"API misuse cases", 300),
     (r"failed allocations", 500),
     (r"failed system calls", 500),
-    (r"flush layer", 20_000),
+    (r"flush_layer", 20_000),
     (r"interleavings", 1_000),
     *((rf"fuzz inputs, {target}", 1_000) for target in FUZZ_TARGETS),
 ]
