@@ -2,6 +2,7 @@
 #pragma once
 
 #include "alloc/pool.h"
+#include "engine/mutants.h"
 #include "pmem/base/status.h"
 
 namespace nacre::engine {
@@ -32,8 +33,9 @@ inline bool try_read_line(alloc::Pool& pool, uint64_t line_off, LineView& out) n
       pool.index_locks().state(pool.index_locks().stripe_of(line_off)) == alloc::LineLocks::kApplying)
     return false;
   const uint64_t after = sync::load_acquire(&line->guard);
-  if (before != after) return false;
   out.guard = after & ~alloc::kBusyBit;
+  if (broken(site::kTornRead)) return true;
+  if (before != after) return false;
   return alloc::guard_matches(pool.salt(), line_off, out.words, after);
 }
 

@@ -106,10 +106,12 @@ void HashTable::install_tree(bool empty) {
 void HashTable::install(std::unique_ptr<HashTree> tree, bool empty) {
   if (empty) tree->set_base_count(0);
   trees_.push_back(std::move(tree));
+  sync::point(sync::Event::store, &tree_);
   tree_.store(trees_.back().get(), std::memory_order_release);
 }
 
 Status HashTable::gone() const {
+  sync::point(sync::Event::load, &dropped_);
   if (!dropped_.load(std::memory_order_acquire)) [[likely]]
     return Code::ok;
   return Status::error(Code::bad_handle, "the table '%s' was dropped", entry_.name.c_str());
@@ -137,10 +139,11 @@ Status HashTable::remove(std::string_view key) {
 
 // Readers pin first and look for the tree afterwards: see HashTree::get.
 Status HashTable::get(std::string_view key, ValueFn fn) {
+  HashTree* const early = broken(site::kTreeBeforePin) ? &tree() : nullptr;
   alloc::Pin pin(pool_.epochs());
   NACRE_TRY(pin.status());
   NACRE_TRY(gone());
-  return tree().get(key, fn);
+  return (early != nullptr ? *early : tree()).get(key, fn);
 }
 
 Status HashTable::exists(std::string_view key) {
@@ -200,6 +203,7 @@ Status HashTable::drop() {
   { alloc::WriterStop no_writer_is_left_in_the_table(pool_); }
   NACRE_TRY(catalogue_.mark_dropping(entry_));
   closing.keep();
+  sync::point(sync::Event::store, &dropped_);
   dropped_.store(true, std::memory_order_release);
   free_rest(entry);
   return Code::ok;

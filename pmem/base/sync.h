@@ -1,8 +1,8 @@
 // Locks and shared words, and the points where a test may force an interleaving.
 //
-// Built with the meson option sync_hooks, each lock, unlock, wait and published store first calls the
-// installed hook; otherwise point() is nothing. Lock order is documented by the files that hold more than one
-// lock.
+// Built with the meson option sync_hooks, each lock, unlock, wait, published store and load of what another thread may
+// have published first calls the installed hook; otherwise point() is nothing. Atomics that are no words of the mapping
+// call point() where they are used. Lock order is documented by the files that hold more than one lock.
 #pragma once
 
 #include <atomic>
@@ -58,7 +58,12 @@ class Mutex {
  public:
   void lock() noexcept {
     point(Event::lock, this);
+#if defined(NACRE_SYNC_HOOKS) && NACRE_SYNC_HOOKS
+    Backoff backoff;  // a test that decides which thread runs has to see that this one waits
+    while (!mutex_.try_lock()) backoff.wait(this);
+#else
     mutex_.lock();
+#endif
   }
   bool try_lock() noexcept {
     point(Event::lock, this);
