@@ -36,8 +36,6 @@ inline constinit Mutant kSplitUnchecked{"engine.hash.split_unchecked",
                                         "what a split saw of a segment is not validated under the locks"};
 inline constinit Mutant kTornRead{"engine.line.torn_read", "a line that changes while it is read is not read again"};
 inline constinit Mutant kPinLate{"engine.hash.pin_late", "a reader is pinned when it knows its segment already"};
-inline constinit Mutant kTreeBeforePin{"engine.hash.tree_before_pin",
-                                       "a reader takes hold of the tree before it is pinned"};
 inline constinit Mutant kClosedOnce{"engine.hash.closed_once",
                                     "a writer does not look again whether its tree is closed when it has its lane"};
 inline constinit Mutant kDirectoryLate{"engine.hash.directory_late",
@@ -47,7 +45,7 @@ inline constinit Mutant kResolveOverwrites{"engine.hash.resolve_overwrites",
 inline constinit Mutant kKeyUnlocked{"engine.hash.key_unlocked", "a put does not lock the home line of its key"};
 
 inline constexpr std::array kInterleavingMutants{
-    &kPlanUnchecked, &kSplitUnchecked, &kTornRead,          &kPinLate,     &kTreeBeforePin,
+    &kPlanUnchecked, &kSplitUnchecked, &kTornRead,          &kPinLate,
     &kClosedOnce,    &kDirectoryLate,  &kResolveOverwrites, &kKeyUnlocked,
 };
 

@@ -74,9 +74,9 @@ Status Directory::resolve(uint64_t hash, uint64_t& entry) {
     return Code::ok;  // the next look-up fills it
   }
   uint64_t expected = 0;
-  if (broken(site::kResolveOverwrites)) expected = flat->slots[flat->index(hash)].load();
   auto& slot = flat->slots[flat->index(hash)];
   sync::point(sync::Event::store, &slot);
+  if (broken(site::kResolveOverwrites)) expected = slot.load();
   if (!slot.compare_exchange_strong(expected, entry, std::memory_order_acq_rel)) entry = expected;
   return Code::ok;
 }

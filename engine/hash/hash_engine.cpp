@@ -139,11 +139,10 @@ Status HashTable::remove(std::string_view key) {
 
 // Readers pin first and look for the tree afterwards: see HashTree::get.
 Status HashTable::get(std::string_view key, ValueFn fn) {
-  HashTree* const early = broken(site::kTreeBeforePin) ? &tree() : nullptr;
   alloc::Pin pin(pool_.epochs());
   NACRE_TRY(pin.status());
   NACRE_TRY(gone());
-  return (early != nullptr ? *early : tree()).get(key, fn);
+  return tree().get(key, fn);
 }
 
 Status HashTable::exists(std::string_view key) {

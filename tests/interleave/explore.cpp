@@ -14,8 +14,9 @@ namespace {
 
 constexpr uint32_t kPriorityChanges = 3;
 constexpr uint64_t kLeastRandom = 4;
-constexpr double kCrashShare = 0.6;    // of the time, where it is limited: the rest is for more schedules
-constexpr uint32_t kFirstGuess = 400;  // steps of a run, before one was seen
+constexpr double kRandomShare = 0.1;    // of the time, where it is limited
+constexpr double kScheduleShare = 0.4;  // with the former; then come the crash states of schedules chosen at random
+constexpr uint32_t kFirstGuess = 400;   // steps of a run, before one was seen
 constexpr const char* kStepNames[] = {"lock", "unlock", "wait", "load", "store", "flush", "fence", "begin", "end"};
 
 class FixedPolicy final : public Policy {
@@ -70,7 +71,9 @@ class Exploration {
       : workload_(workload),
         config_(config),
         begin_case_(begin_case),
-        run_(workload, config.selection.model == crash::CrashModel::E) {}
+        run_(workload, config.selection.model == crash::CrashModel::E),
+        deadline_(config.seconds),
+        crashing_(config.seconds == 0) {}
 
   Tally explore() {
     if (!run_.prepare()) return found(run_.finding(), {}), tally_;
@@ -91,14 +94,14 @@ class Exploration {
 
  private:
   double seconds() const { return std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count(); }
-  bool over() const { return tally_.violations != 0 || (config_.seconds != 0 && seconds() > config_.seconds); }
+  bool over() const { return tally_.violations != 0 || (deadline_ != 0 && seconds() > deadline_); }
 
   void explore_random() {
     uint64_t steps = kFirstGuess;
     crash::Random random{config_.seed};
-    const double enough = config_.seconds / 4;
-    for (uint64_t i = 0; i < config_.random_schedules && !over(); ++i) {
-      if (i >= kLeastRandom && config_.seconds != 0 && seconds() > enough) return;
+    deadline_ = config_.seconds * kRandomShare;
+    for (uint64_t i = 0; i < config_.random_schedules && (i < kLeastRandom || !over()); ++i) {
+      if (tally_.violations != 0) return;
       const uint64_t seed = random.next();
       begin_case_(arguments_of(workload_) + " --random=" + std::to_string(seed) + " --steps=" + std::to_string(steps));
       RandomPolicy policy(seed, steps);
@@ -109,6 +112,7 @@ class Exploration {
   }
 
   void explore_systematically() {
+    deadline_ = config_.seconds * kScheduleShare;
     std::vector<Schedule> level;
     level.emplace_back();
     for (uint8_t t = 1; t < workload_.threads.size(); ++t) level.push_back({{0, t}});
@@ -170,20 +174,18 @@ class Exploration {
       if (m.step == Step::store && in_mapping(m.object)) published_.insert(offset_of(m.object));
     const std::string line = case_line(workload_, schedule_text(run_.scheduler().switches()));
     if (!what.empty()) return found(what, line);
-    if (config_.seconds != 0 && crash_seconds_ > kCrashShare * seconds())
-      return uncrashed_.push_back(run_.scheduler().switches());
-    const double before = seconds();
-    const bool right = checker_->check();
-    crash_seconds_ += seconds() - before;
-    if (right) return;
+    if (!crashing_) return uncrashed_.push_back(run_.scheduler().switches());
+    if (checker_->check()) return;
     const CrashFinding& f = checker_->finding();
     found(f.what + " | history at the end: " + run_.history().text(),
           line + " --point=" + std::to_string(f.point) + " --pick=" + f.pick);
   }
 
-  // With the time that is left.
+  // With the time that is left. (The schedules alone are fast, and find most.)
   void crash_the_rest() {
-    crash_seconds_ = -1e9;
+    deadline_ = config_.seconds;
+    crashing_ = true;
+    shuffle(uncrashed_);
     size_t i = 0;
     for (; i < uncrashed_.size() && !over(); ++i) {
       const Schedule schedule = uncrashed_[i];
@@ -207,7 +209,8 @@ class Exploration {
   std::unique_ptr<CrashChecker> checker_;
   std::unordered_set<uint64_t> published_;  // offsets of words
   Tally tally_;
-  double crash_seconds_ = 0;
+  double deadline_;
+  bool crashing_;
   std::vector<Schedule> uncrashed_;
   std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
 };

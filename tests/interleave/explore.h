@@ -36,7 +36,7 @@ struct Tally {
   uint64_t schedules[kMaxPreemptions + 1] = {};  ///< by preemptions
   uint64_t random = 0;
   uint64_t cut_schedules = 0;  ///< known to exist and not run
-  uint64_t uncrashed = 0;      ///< run to their end only, for the states of others had taken their share of the time
+  uint64_t uncrashed = 0;      ///< schedules run to their end only: the time was over before their crash states
   uint64_t late_words = 0;     ///< published words that only showed up when schedules had been chosen without them
   uint64_t points = 0, states = 0, cut_points = 0, leaked_bytes = 0;
   uint64_t violations = 0;

@@ -7,7 +7,8 @@
 //                --list
 //   --workload=NAME --schedule=1@57,0@90 [--point=N --pick=...] [--broken=POINT]     repeats one case
 //   --config=... --prepare='op;op' --setup='op;op' --threads='op;op|op;op'    a workload of one's own
-//   --model=W|L|E  --preemptions=N  --seconds=N (of each workload)  --seed=N  --json=FILE
+//   --model=W|L|E  --preemptions=N  --seconds=N (of each workload)  --states=N (of each crash point)  --seed=N
+//   --json=FILE
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -27,6 +28,7 @@ namespace {
 
 constexpr char kField = '\x1f';
 constexpr unsigned kHangSeconds = 120;
+constexpr double kSecondsToKill = 30;  // a mutant whose workload is known; most take less than one
 constexpr size_t kLineBytesMax = 512;
 constexpr const char* kUsage =
     "usage: nacre_interleave_test [--tier=smoke|commit|nightly] [--only=TEXT] [--mutants] [--list] [--seed=N]\n"
@@ -74,6 +76,10 @@ bool parse_own(std::string_view argument, Arguments* a) {
   if (take(argument, "--steps", &v)) return a->replay.random_steps = std::stoull(v), true;
   if (take(argument, "--point", &v)) return a->replay.point = std::stoi(v), true;
   if (take(argument, "--model", &v)) return parse_model(v, a);
+  if (take(argument, "--states", &v)) {
+    a->explore.selection.exhaustive = a->explore.selection.sampled = std::stoull(v);
+    return true;
+  }
   if (take(argument, "--seconds", &v)) return a->explore.seconds = std::stod(v), true;
   if (take(argument, "--preemptions", &v)) {
     a->explore.preemptions = std::min(static_cast<uint32_t>(std::stoul(v)), kMaxPreemptions);
@@ -205,10 +211,12 @@ std::optional<Kill> kill(const Point& point, const Arguments& a, const ExploreCo
     if (t.violations == 0) return std::nullopt;
     return Kill{w.name, std::move(t)};
   };
-  ExploreConfig generous = config;
-  generous.seconds = config.seconds * 10;
+  ExploreConfig known = config;  // more time, but for this one only
+  known.seconds = kSecondsToKill;
+  known.preemptions = point.preemptions;
+  known.selection.exhaustive = known.selection.sampled = point.states;
   if (const Workload* first = find_workload(point.killed_by))
-    if (auto k = attempt(*first, generous)) return k;
+    if (auto k = attempt(*first, known)) return k;
   if (!search) return std::nullopt;
   for (const Workload& w : workloads())
     if (w.name.find(a.workload) != std::string::npos)

@@ -11,6 +11,8 @@ struct Point {
   std::string name, harm;
   std::string killed_by;   ///< the workload that is tried first
   std::string equivalent;  ///< why nothing can notice it; empty: something must
+  uint32_t preemptions;    ///< that this takes
+  uint64_t states;         ///< of each crash point that this takes
 };
 const std::vector<Point>& points();
 

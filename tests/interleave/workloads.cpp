@@ -18,10 +18,10 @@ std::string fill(uint64_t first, uint64_t count, const char* bytes = "8") {
   return text;
 }
 
-std::string remove(uint64_t first, uint64_t count) {
+std::string gets(uint64_t first, uint64_t count) {
   std::string text;
   for (uint64_t key = first; key < first + count; ++key)
-    text += (text.empty() ? "del:0:" : ";del:0:") + std::to_string(key);
+    text += (text.empty() ? "get:0:" : ";get:0:") + std::to_string(key);
   return text;
 }
 
@@ -45,13 +45,14 @@ std::vector<Sketch> sketches() {
       {"two threads split one segment", ",skip=0", fill(0, 19), "", fill(20, 3), fill(30, 3)},
       {"gets while a segment splits", "", fill(0, 19), "", fill(20, 3), "get:0:3;get:0:20;get:0:5;get:0:22"},
       {"overwrites and removes while a segment splits", "", fill(0, 19), "", fill(20, 3), "put:0:16:8:50;del:0:15"},
-      {"overwrites next door while a segment splits", "", fill(0, 19), "", fill(20, 3), fill(13, 5)},
+      {"overwrites next door while a segment splits", "", fill(1000, 19), "", fill(20, 3),
+       "put:0:1010:8:1;put:0:1013:8:2"},
       {"the directory is read from the medium while a segment splits", "", fill(0, 19), "", fill(20, 3),
        "get:0:1;put:0:2:8:60;get:0:2"},
-      {"the flat directory doubles under a put", ",dirbits=2", fill(0, 36), "get:0:1", fill(40, 5),
-       "put:0:1:8:50;put:0:60:8:51;get:0:1"},
-      {"a rebuild takes tombstones away under puts", "", fill(0, 18) + ";" + remove(2, 13), "", fill(60, 4),
-       "put:0:1:8:9;del:0:15;put:0:2:8:10"},
+      {"the flat directory doubles under a put", ",dirbits=2", fill(0, 38), gets(0, 38), fill(38, 4),
+       "put:0:1:8:50;put:0:2:8:51;get:0:1"},
+      {"an entry of the flat directory is looked up while its segment splits", "", fill(0, 19), "", fill(20, 3),
+       "put:0:1:8:50;put:0:1:8:51"},
       {"get and put while the table is cleared", "", fill(0, 5), "", "clear:0;put:0:2:8:9",
        "put:0:1:8:7;get:0:1;get:0:2"},
       {"puts while the table is cleared and its lines are reused", "", fill(0, 6), "",
@@ -65,11 +66,11 @@ std::vector<Sketch> sketches() {
       {"freed units come back while somebody reads", "", fill(0, 4), "",
        "put:0:1:8:11;" + reused + ";put:0:2:8:12;put:0:3:8:13", "get:0:1;get:0:2"},
       {"freed units come back while a reader is late", "", fill(0, 4), "", "epoch;epoch;epoch;get:0:2",
-       "put:0:2:8:31;put:0:3:8:32"},
+       "put:0:2:8:31;put:0:4:8:32"},
       {"overwrites of one key while epochs move", "", fill(0, 4), "", "put:0:1:8:21;epoch;put:0:1:8:22",
        "epoch;put:0:1:8:23;epoch;get:0:1"},
       {"a unit changes lanes before its commit is sealed", "", fill(0, 4), "", "put:0:1:30:21",
-       "put:0:1:8:22;epoch;epoch;epoch;put:0:2:8:23", "put:0:3:30:24"},
+       "put:0:1:8:22;epoch;epoch;epoch;put:0:4:8:23", "put:0:2:30:24"},
       {"a commit and the epochs that give its unit away", "", fill(0, 4), "", "put:0:1:8:21",
        "put:0:1:8:22;epoch;epoch;epoch;put:0:2:8:23;put:0:3:8:24"},
       {"a retire advance while commits are applied", "", fill(0, 4), "put:0:2:8:40", "put:0:1:8:21;put:0:2:8:22",
@@ -88,8 +89,8 @@ std::vector<Sketch> sketches() {
       {"put while its class is retired", ",chunk=1024", "addclass:304;put:0:1:280:1", "", "put:0:2:280:2;put:0:3:280:3",
        "noclass:304;addclass:304"},
       {"an empty slab is taken apart under a put", ",chunk=1024", "addclass:304;put:0:2:8:1",
-       "lane:1;put:0:1:280:1;del:0:1;epoch;epoch;epoch;put:0:4:8:1;lane:0", "shrink;put:0:7:3000:2",
-       "put:0:3:280:3;get:0:2"},
+       "lane:1;put:0:1:280:1;del:0:1;epoch;epoch;epoch;put:0:4:8:1;lane:0", "shrink;put:0:8:3000:2",
+       "put:0:5:280:3;get:0:5"},
       {"extents change hands", ",chunk=1024", fill(0, 2) + ";put:0:5:3000:1", "",
        "put:0:5:5000:2;" + reused + ";put:0:6:3000:3", "get:0:5;put:0:7:3000:4;get:0:5"},
   };
