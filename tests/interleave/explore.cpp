@@ -2,7 +2,7 @@
 
 #include <algorithm>
 #include <bit>
-#include <chrono>
+#include <ctime>
 #include <unordered_set>
 
 #include "tests/crash/zobrist.h"
@@ -13,6 +13,7 @@ namespace nacre::interleave {
 namespace {
 
 constexpr uint32_t kPriorityChanges = 3;
+constexpr uint64_t kRepeatEvery = 64;  // schedules
 constexpr uint64_t kLeastRandom = 4;
 constexpr double kRandomShare = 0.1;    // of the time, where it is limited
 constexpr double kScheduleShare = 0.4;  // with the former; then come the crash states of schedules chosen at random
@@ -88,13 +89,14 @@ class Exploration {
     tally_.states = counts.states;
     tally_.cut_points = counts.cut_points;
     tally_.leaked_bytes = counts.leaked_bytes;
-    tally_.seconds = seconds();
+    tally_.seconds = seconds() - start_;
     return tally_;
   }
 
  private:
-  double seconds() const { return std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count(); }
-  bool over() const { return tally_.violations != 0 || (deadline_ != 0 && seconds() > deadline_); }
+  // Of the processor: a busy machine explores no less.
+  static double seconds() { return static_cast<double>(std::clock()) / CLOCKS_PER_SEC; }
+  bool over() const { return tally_.violations != 0 || (deadline_ != 0 && seconds() > start_ + deadline_); }
 
   void explore_random() {
     uint64_t steps = kFirstGuess;
@@ -130,10 +132,24 @@ class Exploration {
         begin_case_(case_line(workload_, schedule_text(schedule)));
         ++tally_.schedules[preemptions];
         run_one(policy);
+        if (done % kRepeatEvery == 0 && tally_.violations == 0) repeat(schedule);
         if (tally_.violations == 0) add_children(schedule, preemptions < config_.preemptions, level, next);
       }
       level = std::move(next);
     }
+  }
+
+  // All of this rests on it: the same decisions make the same run.
+  void repeat(const Schedule& schedule) {
+    const std::vector<Moment> before = run_.scheduler().moments();
+    FixedPolicy policy(schedule);
+    run_one(policy);
+    const auto& again = run_.scheduler().moments();
+    const bool same =
+        std::equal(before.begin(), before.end(), again.begin(), again.end(), [](const Moment& a, const Moment& b) {
+          return a.step == b.step && a.thread == b.thread && a.chosen == b.chosen;
+        });
+    if (!same) found("the same schedule is another run the second time", case_line(workload_, schedule_text(schedule)));
   }
 
   void shuffle(std::vector<Schedule>& all) const {
@@ -209,10 +225,10 @@ class Exploration {
   std::unique_ptr<CrashChecker> checker_;
   std::unordered_set<uint64_t> published_;  // offsets of words
   Tally tally_;
+  double start_ = seconds();
   double deadline_;
   bool crashing_;
   std::vector<Schedule> uncrashed_;
-  std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
 };
 
 std::string trace_of(const ConcurrentRun& run) {

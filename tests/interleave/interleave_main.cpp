@@ -28,6 +28,7 @@ namespace {
 
 constexpr char kField = '\x1f';
 constexpr unsigned kHangSeconds = 120;
+constexpr uint64_t kFewStates = 24;
 constexpr double kSecondsToKill = 30;  // a mutant whose workload is known; most take less than one
 constexpr size_t kLineBytesMax = 512;
 constexpr const char* kUsage =
@@ -41,6 +42,7 @@ struct Arguments {
   std::string workload, broken;
   Workload given{kGiven, {}, {}, {}, {}};
   ReplayRequest replay;
+  bool smoke() const noexcept { return common.tier == test::ProofArguments::Tier::smoke; }
   bool replays = false, mutants = false, list = false, preemptions_given = false;
 };
 
@@ -187,6 +189,7 @@ Tally run_workloads(const Arguments& a, const ExploreConfig& config) {
   Tally all;
   for (const Workload& w : a.given.threads.empty() ? workloads() : std::vector{a.given}) {
     if (w.name != kGiven && w.name.find(a.common.only) == std::string::npos) continue;
+    if (a.smoke() && a.common.only.empty() && w.name.starts_with("strict")) continue;
     const Tally t = explore_apart(w, config, a.broken);
     all.add(t);
     if (a.common.verbose) show(w, t);
@@ -229,6 +232,7 @@ test::ScoreFigure run_mutants(const Arguments& a, const ExploreConfig& config, b
   test::ScoreFigure score{"interleaving mutants killed", 0, 0, 0, crash::model_name(config.selection.model), 0};
   for (const Point& p : points()) {
     if (a.mutants && p.name.find(a.common.only) == std::string::npos) continue;
+    if (a.smoke() && !a.mutants && (p.preemptions > 1 || p.states > kFewStates)) continue;
     const bool look_everywhere = search && p.equivalent.empty();
     const auto k = kill(p, a, config, look_everywhere);
     const char* verdict = k                      ? (p.equivalent.empty() ? "killed" : "NOT EQUIVALENT")
@@ -284,9 +288,9 @@ int run(int argc, char** argv) {
            : a.common.tier == test::ProofArguments::Tier::commit ? commit
                                                                  : nightly;
   };
-  if (!a.preemptions_given && a.common.tier == test::ProofArguments::Tier::smoke) a.explore.preemptions = 1;
+  if (!a.preemptions_given && a.smoke()) a.explore.preemptions = 1;
   const bool seconds_given = a.explore.seconds != 0;
-  if (!seconds_given) a.explore.seconds = by_tier(0.06, 0.5, 60);
+  if (!seconds_given) a.explore.seconds = by_tier(0.05, 0.5, 60);
   a.explore.random_schedules = a.common.pick(10, 50, 2000);
   std::vector<test::ScoreFigure> all;
   if (!a.mutants) {
@@ -298,7 +302,7 @@ int run(int argc, char** argv) {
     ExploreConfig config = a.explore;
     if (!seconds_given) config.seconds = by_tier(0.3, 0.5, 10);
     config.preemptions = a.preemptions_given ? a.explore.preemptions : 2;
-    all.push_back(run_mutants(a, config, a.common.tier != test::ProofArguments::Tier::smoke || a.mutants));
+    all.push_back(run_mutants(a, config, !a.smoke() || a.mutants));
   }
   return test::report(a.common, all);
 }

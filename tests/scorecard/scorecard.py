@@ -20,6 +20,7 @@ import time
 PROGRAMS = [
     ("nacre_crash_test", True),
     ("nacre_mutation_test", True),
+    ("nacre_interleave_test", False),
     ("nacre_kill_test", False),
     ("nacre_damage_test", False),
     ("nacre_fault_test", False),
