@@ -43,10 +43,12 @@ inline constinit Mutant kDirectoryLate{"engine.hash.directory_late",
 inline constinit Mutant kResolveOverwrites{"engine.hash.resolve_overwrites",
                                            "who looks a segment up overwrites what a split has stored"};
 inline constinit Mutant kKeyUnlocked{"engine.hash.key_unlocked", "a put does not lock the home line of its key"};
+inline constinit Mutant kFullSpins{"engine.hash.full_spins",
+                                   "a put does not wait for who is making room, but tries again and again"};
 
 inline constexpr std::array kInterleavingMutants{
-    &kPlanUnchecked, &kSplitUnchecked, &kTornRead,          &kPinLate,
-    &kClosedOnce,    &kDirectoryLate,  &kResolveOverwrites, &kKeyUnlocked,
+    &kPlanUnchecked, &kSplitUnchecked,    &kTornRead,    &kPinLate,   &kClosedOnce,
+    &kDirectoryLate, &kResolveOverwrites, &kKeyUnlocked, &kFullSpins,
 };
 
 }  // namespace nacre::engine::site

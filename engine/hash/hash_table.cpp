@@ -252,6 +252,7 @@ Status HashTree::put(std::string_view key, std::string_view value) {
   const uint64_t bytes = record_bytes(key.size(), value.size());
   const KeyHash hash = hash_key(key);
   prefetch_home(hash);
+  sync::Backoff backoff;
   for (;;) {
     uint64_t full_segment;
     {
@@ -295,6 +296,8 @@ Status HashTree::put(std::string_view key, std::string_view value) {
       full_segment = p.segment_off;
     }
     NACRE_TRY(make_room(hash, full_segment));
+    // Somebody else may have made it and be about to tell the flat directory: until then this would go round and round.
+    if (!broken(site::kFullSpins) && entry_off(directory_.peek(hash.bits)) == full_segment) backoff.wait(&directory_);
   }
 }
 

@@ -13,6 +13,7 @@ namespace nacre::interleave {
 namespace {
 
 constexpr uint32_t kPriorityChanges = 3;
+constexpr size_t kLastSteps = 100;     // of a trace
 constexpr uint64_t kRepeatEvery = 64;  // schedules
 constexpr uint64_t kLeastRandom = 4;
 constexpr double kRandomShare = 0.1;    // of the time, where it is limited
@@ -241,7 +242,11 @@ std::string trace_of(const ConcurrentRun& run) {
             std::to_string(m.chosen) + " goes on\n";
     last = m.chosen;
   }
-  return text;
+  const auto& all = run.scheduler().moments();
+  text += "the last steps:";
+  for (size_t i = all.size() - std::min<size_t>(all.size(), kLastSteps); i < all.size(); ++i)
+    text += " " + std::to_string(all[i].thread) + ":" + kStepNames[static_cast<size_t>(all[i].step)];
+  return text + "\n";
 }
 
 }  // namespace

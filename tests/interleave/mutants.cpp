@@ -35,6 +35,7 @@ const std::map<std::string_view, Known>& known() {
       {"engine.hash.directory_late", {"one: the flat directory doubles under a put"}},
       {"engine.hash.resolve_overwrites",
        {"one: an entry of the flat directory is looked up while its segment splits", 2}},
+      {"engine.hash.full_spins", {"one: a put meets a split of which the flat directory has not heard"}},
       {"engine.hash.key_unlocked", {"one: a slot of the home line becomes free while a put goes next door"}},
   };
   return all;

@@ -51,6 +51,8 @@ std::vector<Sketch> sketches() {
        "get:0:1;put:0:2:8:60;get:0:2"},
       {"the flat directory doubles under a put", ",dirbits=2", fill(0, 38), gets(0, 38), fill(38, 4),
        "put:0:1:8:50;put:0:2:8:51;get:0:1"},
+      {"a put meets a split of which the flat directory has not heard", ",dirbits=2", fill(0, 44), gets(0, 44),
+       fill(44, 3), fill(70, 3)},
       {"an entry of the flat directory is looked up while its segment splits", "", fill(0, 19), "", fill(20, 3),
        "put:0:1:8:50;put:0:1:8:51"},
       {"get and put while the table is cleared", "", fill(0, 5), "", "clear:0;put:0:2:8:9",
