@@ -17,6 +17,7 @@ enum class Event : uint8_t { lock, unlock, wait, load, store };
 using Hook = void (*)(Event event, const void* object);
 /// Null removes it. The hook runs on the thread that reached the point, before the event happens.
 void set_hook(Hook hook) noexcept;
+bool has_hook() noexcept;
 void point(Event event, const void* object) noexcept;
 #else
 inline void point(Event, const void*) noexcept {}
@@ -59,11 +60,11 @@ class Mutex {
   void lock() noexcept {
     point(Event::lock, this);
 #if defined(NACRE_SYNC_HOOKS) && NACRE_SYNC_HOOKS
-    Backoff backoff;  // a test that decides which thread runs has to see that this one waits
-    while (!mutex_.try_lock()) backoff.wait(this);
-#else
-    mutex_.lock();
+    Backoff backoff;
+    for (; has_hook(); backoff.wait(this))  // a test that decides which thread runs has to see that this one waits
+      if (mutex_.try_lock()) return;
 #endif
+    mutex_.lock();
   }
   bool try_lock() noexcept {
     point(Event::lock, this);

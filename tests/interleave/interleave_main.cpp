@@ -290,7 +290,7 @@ int run(int argc, char** argv) {
   };
   if (!a.preemptions_given && a.smoke()) a.explore.preemptions = 1;
   const bool seconds_given = a.explore.seconds != 0;
-  if (!seconds_given) a.explore.seconds = by_tier(0.05, 0.5, 60);
+  if (!seconds_given) a.explore.seconds = by_tier(0.05, 0.4, 60);
   a.explore.random_schedules = a.common.pick(10, 50, 2000);
   std::vector<test::ScoreFigure> all;
   if (!a.mutants) {
@@ -300,7 +300,7 @@ int run(int argc, char** argv) {
   }
   if (a.mutants || (a.common.only.empty() && a.given.threads.empty())) {
     ExploreConfig config = a.explore;
-    if (!seconds_given) config.seconds = by_tier(0.3, 0.5, 10);
+    if (!seconds_given) config.seconds = by_tier(0.3, 0.4, 10);
     config.preemptions = a.preemptions_given ? a.explore.preemptions : 2;
     all.push_back(run_mutants(a, config, !a.smoke() || a.mutants));
   }
