@@ -5,6 +5,7 @@
 
 #include "alloc/heap_layout.h"
 #include "alloc/historic_mutants.h"
+#include "alloc/mutants.h"
 #include "alloc/sites.h"
 
 namespace nacre::alloc {
@@ -35,8 +36,9 @@ inline void collect_stripes(const LineLocks& locks, size_t count, LineOff&& line
   if (count == 1) return out.push(a);
   const uint32_t b = locks.stripe_of(line_off(1));
   if (count == 2) [[likely]] {
-    out.push(std::min(a, b));
-    if (a != b) out.push(std::max(a, b));
+    const bool as_named = broken(site::kLocksUnordered);
+    out.push(as_named ? a : std::min(a, b));
+    if (a != b) out.push(as_named ? b : std::max(a, b));
     return;
   }
   for (size_t i = 0; i < count; ++i) out.push(locks.stripe_of(line_off(i)));
@@ -178,12 +180,18 @@ inline void Commit::lock_slab_lines() noexcept {
   const size_t bits = lane.bits.size();
   const auto line_off = [&](size_t i) { return i < bits ? lane.bits[i].line_off() : lane.words[i - bits].line_off; };
   collect_stripes(locks, bits + lane.words.size(), line_off, lane.slab_stripes);
-  for (uint32_t stripe : lane.slab_stripes) locks.lock(stripe);
+  for (uint32_t stripe : lane.slab_stripes)
+    if (!broken(site::kSlabUnlocked)) locks.lock(stripe);
 }
 
 inline void Commit::unlock_slab_lines() noexcept {
   for (uint32_t stripe : lane_->slab_stripes) pool_.slab_locks().unlock(stripe);
   lane_->slab_stripes.clear();
+}
+
+inline void Commit::unlock_index_lines() noexcept {
+  for (uint32_t stripe : lane_->index_stripes) pool_.index_locks().unlock(stripe);
+  lane_->index_stripes.clear();
 }
 
 Status Commit::lock(std::span<const uint64_t> line_offs, uint64_t max_lines, uint64_t max_ops) {
@@ -215,8 +223,7 @@ Status Commit::lock(std::span<const uint64_t> line_offs, uint64_t max_lines, uin
 
 void Commit::unlock() noexcept {
   if (!locked_) return;
-  for (uint32_t stripe : lane_->index_stripes) pool_.index_locks().unlock(stripe);
-  lane_->index_stripes.clear();
+  unlock_index_lines();
   unlock_slab_lines();
   lane_->freed.clear();
   lane_->record.updates.clear();
@@ -389,7 +396,9 @@ Status Commit::make_durable() {
     pool_.fail(s);
     return s;
   }
-  lane.durable_seq.store(lane.record.seq, std::memory_order_release);  // before any line is unlocked
+  sync::point(sync::Event::store, &lane.durable_seq);
+  if (!broken(site::kDurableLate))
+    lane.durable_seq.store(lane.record.seq, std::memory_order_release);  // before any line is unlocked
   return Code::ok;
 }
 
@@ -421,16 +430,19 @@ inline void Commit::apply() noexcept {
 
 Status Commit::make_visible() {
   NACRE_TRY(make_durable());
+  if (broken(site::kUnlockFirst))
+    for (uint32_t stripe : lane_->index_stripes) pool_.index_locks().unlock(stripe);
+  if (broken(site::kLaneEarly)) pool_.release_lane(*lane_);
   apply();
   return Code::ok;
 }
 
 void Commit::finish() noexcept {
   Lane& lane = *lane_;
-  for (uint32_t stripe : lane.index_stripes) pool_.index_locks().unlock(stripe);
-  lane.index_stripes.clear();
+  unlock_index_lines();
   locked_ = false;
   pool_.domain().wait(ticket_, site::kCommitWait);
+  sync::point(sync::Event::store, &lane.applied_seq);
   lane.applied_seq.store(lane.record.seq, std::memory_order_release);
   lane.allocated.clear();
   if (broken(site::kUnlinkedThenFreed)) free_what_was_held_back();
@@ -438,7 +450,12 @@ void Commit::finish() noexcept {
   const bool advance = retire || pool_.advance_is_due(lane);
   if (advance) lane.frees_since_advance = lane.freed_bytes_since_advance = 0;
   if (retire) lane.line_frees_since_retire = 0;
+  const uint64_t seq = lane.record.seq;
   release();
+  if (broken(site::kDurableLate)) {
+    sync::point(sync::Event::store, &lane.durable_seq);
+    if (lane.durable_seq.load() < seq) lane.durable_seq.store(seq);
+  }
   if (advance) pool_.advance(retire);
 }
 

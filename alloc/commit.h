@@ -170,6 +170,7 @@ class Commit {
   void apply_line(const LineUpdate& update) noexcept;
   void finish() noexcept;
   void into_limbo() noexcept;
+  void unlock_index_lines() noexcept;
   void unlock_slab_lines() noexcept;
   void give_back() noexcept;
   void release() noexcept;

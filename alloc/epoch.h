@@ -20,7 +20,10 @@ class Epochs {
  public:
   Epochs() : slots_(new Slot[kMaxThreads]) {}
 
-  uint64_t current() const noexcept { return epoch_.load(std::memory_order_acquire); }
+  uint64_t current() const noexcept {
+    sync::point(sync::Event::load, &epoch_);
+    return epoch_.load(std::memory_order_acquire);
+  }
 
   /// Nestable: the outermost pin decides the epoch. Code::limit if more than kMaxThreads threads are alive.
   Status pin() noexcept {
@@ -34,17 +37,21 @@ class Epochs {
     }
     uint64_t epoch = epoch_.load(std::memory_order_relaxed);
     for (;;) {
+      sync::point(sync::Event::store, &slot);
       slot.pinned.store(epoch, std::memory_order_release);
       sync::light_fence();  // quiescent() has the heavy one
+      sync::point(sync::Event::load, &epoch_);
       const uint64_t now = epoch_.load(std::memory_order_acquire);
-      if (now == epoch) break;
+      if (now == epoch || broken(site::kPinUnchecked)) break;
       epoch = now;
     }
     return Code::ok;
   }
   void unpin() noexcept {
     Slot& slot = slots_[thread_index()];
-    if (--slot.depth == 0) slot.pinned.store(0, std::memory_order_release);
+    if (--slot.depth != 0) return;
+    sync::point(sync::Event::store, &slot);
+    slot.pinned.store(0, std::memory_order_release);
   }
   uint32_t depth() const noexcept { return slots_[thread_index()].depth; }
 
@@ -62,12 +69,16 @@ class Epochs {
     return all_current();
   }
   /// The caller holds the advance lock and saw quiescent().
-  void advance() noexcept { epoch_.store(epoch_.load(std::memory_order_relaxed) + 1, std::memory_order_seq_cst); }
+  void advance() noexcept {
+    sync::point(sync::Event::store, &epoch_);
+    epoch_.store(epoch_.load(std::memory_order_relaxed) + 1, std::memory_order_seq_cst);
+  }
 
  private:
   bool all_current() const noexcept {
     const uint64_t epoch = epoch_.load(std::memory_order_seq_cst);
     for (uint32_t i = 0, n = used_.load(std::memory_order_seq_cst); i < n; ++i) {
+      sync::point(sync::Event::load, &slots_[i]);
       const uint64_t pinned = slots_[i].pinned.load(std::memory_order_seq_cst);
       if (pinned != 0 && pinned != epoch) return false;
     }

@@ -102,6 +102,7 @@ bool Layout::append_zone(uint64_t capacity) noexcept {
   if (z.end_frame() > max_frames) return false;
   chunk_frame_[n].store(z.chunk_frame, std::memory_order_relaxed);
   meta_frame_[n + 1].store(z.end_frame(), std::memory_order_relaxed);
+  sync::point(sync::Event::store, &zone_count_);
   zone_count_.store(n + 1, std::memory_order_release);
   return true;
 }

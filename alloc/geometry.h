@@ -21,6 +21,7 @@
 #include <cstdint>
 
 #include "pmem/base/result.h"
+#include "pmem/base/sync.h"
 #include "pmem/base/units.h"
 
 namespace nacre::alloc {
@@ -124,7 +125,10 @@ class Layout {
   /// Publishes a further zone. False if `capacity` is 0 or it would not fit a zone table or the largest pool.
   bool append_zone(uint64_t capacity) noexcept;
   /// Publishes the pool's size. Chunks appear at once; the heap uses them after Heap::extend().
-  void set_pool_bytes(uint64_t bytes) noexcept { pool_bytes_.store(bytes, std::memory_order_release); }
+  void set_pool_bytes(uint64_t bytes) noexcept {
+    sync::point(sync::Event::store, &pool_bytes_);
+    pool_bytes_.store(bytes, std::memory_order_release);
+  }
   /// Takes the last zone back, after the commit that cleared its word: none of its chunks is in use or known to the
   /// heap.
   void drop_last_zone() noexcept { zone_count_.fetch_sub(1, std::memory_order_acq_rel); }

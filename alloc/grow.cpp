@@ -171,10 +171,14 @@ Status Growth::publish(const GrowStep& step, uint64_t seq) {
     if (line == kRootsLines[0] || !broken(site::kGrowOneCopy)) commit.set_word(line, kPoolBytesWord, step.new_bytes);
   if (step.zone_capacity != 0 && !broken(site::kGrowNoZone))
     commit.set_word(zone.line_off, zone.word, step.zone_capacity);
-  return commit.publish([&] {
+  const auto show = [&] {
     if (step.zone_capacity != 0) (void)layout.append_zone(step.zone_capacity);  // planned to fit
     layout.set_pool_bytes(step.new_bytes);
     pool_.heap().extend();
+  };
+  if (broken(site::kGrowSizeFirst)) show();
+  return commit.publish([&] {
+    if (!broken(site::kGrowSizeFirst)) show();
   });
 }
 

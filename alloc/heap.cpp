@@ -175,6 +175,7 @@ Status Heap::reserve_anywhere(uint32_t class_id, UnitRef& out) {
 }
 
 void Heap::list_room(Slab* slab) noexcept {
+  sync::point(sync::Event::store, &slab->listed);
   if (slab->listed.load(std::memory_order_seq_cst) || slab->listed.exchange(true)) return;
   sync::Guard guard(mutex_);
   if (slab->claimed) return;  // it was found empty meanwhile; whoever gives it up lists it

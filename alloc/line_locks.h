@@ -27,6 +27,7 @@ class LineLocks {
   uint32_t stripe_of(uint64_t line_off) const noexcept { return static_cast<uint32_t>(line_off / kLineBytes) & mask_; }
 
   bool try_lock(uint32_t stripe) noexcept {
+    sync::point(sync::Event::lock, &states_[stripe]);
     uint8_t expected = kFree;
     return states_[stripe].compare_exchange_strong(expected, kLocked, std::memory_order_acquire,
                                                    std::memory_order_relaxed);
@@ -35,9 +36,18 @@ class LineLocks {
     sync::Backoff backoff;
     while (!try_lock(stripe)) backoff.wait(&states_[stripe]);
   }
-  void set_applying(uint32_t stripe) noexcept { states_[stripe].store(kApplying, std::memory_order_release); }
-  void unlock(uint32_t stripe) noexcept { states_[stripe].store(kFree, std::memory_order_release); }
-  uint8_t state(uint32_t stripe) const noexcept { return states_[stripe].load(std::memory_order_acquire); }
+  void set_applying(uint32_t stripe) noexcept {
+    sync::point(sync::Event::store, &states_[stripe]);
+    states_[stripe].store(kApplying, std::memory_order_release);
+  }
+  void unlock(uint32_t stripe) noexcept {
+    sync::point(sync::Event::unlock, &states_[stripe]);
+    states_[stripe].store(kFree, std::memory_order_release);
+  }
+  uint8_t state(uint32_t stripe) const noexcept {
+    sync::point(sync::Event::load, &states_[stripe]);
+    return states_[stripe].load(std::memory_order_acquire);
+  }
 
  private:
   uint32_t mask_;

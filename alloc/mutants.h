@@ -158,4 +158,27 @@ inline constexpr std::array kMutants{
     &kShrinkFileFirst,
 };
 
+// Killed by the interleaving explorer (tests/interleave), for only two threads at once can notice them.
+inline constinit Mutant kUnlockFirst{"alloc.commit.unlock_first", "lines are unlocked before they are changed"};
+inline constinit Mutant kDurableLate{"alloc.commit.durable_late",
+                                     "the seal hears of a commit when its lines are unlocked and its pin is gone"};
+inline constinit Mutant kLocksUnordered{"alloc.commit.locks_unordered",
+                                        "lines are locked in the order in which they were named"};
+inline constinit Mutant kSlabUnlocked{"alloc.commit.slab_unlocked", "the lines of bitmaps are not locked"};
+inline constinit Mutant kPinUnchecked{"alloc.epoch.pin_unchecked",
+                                      "a pin is of the epoch that was current before it was visible"};
+inline constinit Mutant kLaneEarly{"alloc.lane.released_early", "a lane is released before its commit is applied"};
+inline constinit Mutant kRetireLanesFree{"alloc.retire.lanes_free",
+                                         "a retire advance flushes the lines of lanes that commits hold"};
+inline constinit Mutant kStopLanesFree{"alloc.pool.stop_lanes_free", "who stops the writers waits for none of them"};
+inline constinit Mutant kClaimTakesSome{"alloc.heap.claim_takes_some",
+                                        "a slab of which a unit was just taken becomes something else"};
+inline constinit Mutant kGrowSizeFirst{"alloc.grow.size_first",
+                                       "others see that the pool has grown before the commit that says so"};
+
+inline constexpr std::array kInterleavingMutants{
+    &kUnlockFirst,     &kDurableLate,   &kLocksUnordered, &kSlabUnlocked,  &kPinUnchecked, &kLaneEarly,
+    &kRetireLanesFree, &kStopLanesFree, &kClaimTakesSome, &kGrowSizeFirst,
+};
+
 }  // namespace nacre::alloc::site

@@ -188,6 +188,7 @@ bool Pool::advance_locked(bool retire) noexcept {
   const uint64_t epoch = epochs_.current();
   bool any = false;
   for (auto& lane : lanes_) {  // idle lanes too: their last record may be the one whose fresh bytes are about to go
+    sync::point(sync::Event::load, &lane->durable_seq);
     const uint64_t durable = lane->durable_seq.load(std::memory_order_acquire);
     if (durable <= lane->sealed_seq) continue;  // never lower, and what is sealed already was fenced
     if (broken(site::kSealNone) || (lane != lanes_.front() && broken(site::kSealFirstLane))) continue;
@@ -221,14 +222,14 @@ void Pool::retire_locked() noexcept {
 
 void Pool::bring_home() noexcept {
   for (auto& lane : lanes_) {
-    sync::Backoff backoff;
-    while (lane->held.exchange(1, std::memory_order_acquire) != 0) backoff.wait(lane.get());
+    if (!broken(site::kRetireLanesFree)) take(*lane);
     for (const auto& lines : lane->half_lines) {
       if (&lines != &lane->half_lines[0] && broken(site::kRetireHalf)) continue;
       for (uint64_t off : lines) domain_->flush(off, kLineBytes, site::kRetireHomeFlush);
     }
+    sync::point(sync::Event::load, &lane->applied_seq);
     lane->retiring_seq = lane->applied_seq.load(std::memory_order_acquire);
-    release_lane(*lane);
+    if (!broken(site::kRetireLanesFree)) release_lane(*lane);
   }
   domain_->fence(site::kRetireHomeFence);
 }
@@ -269,14 +270,13 @@ void Pool::reclaim() noexcept {
 
 WriterStop::WriterStop(Pool& pool) noexcept : pool_(pool) {
   pool_.stop_mutex_.lock();
-  for (auto& lane : pool_.lanes_) {
-    sync::Backoff backoff;
-    while (lane->held.exchange(1, std::memory_order_acquire) != 0) backoff.wait(lane.get());
-  }
+  for (auto& lane : pool_.lanes_)
+    if (!broken(site::kStopLanesFree)) Pool::take(*lane);
 }
 
 WriterStop::~WriterStop() {
-  for (auto& lane : pool_.lanes_) pool_.release_lane(*lane);
+  for (auto& lane : pool_.lanes_)
+    if (!broken(site::kStopLanesFree)) pool_.release_lane(*lane);
   pool_.stop_mutex_.unlock();
 }
 

@@ -121,7 +121,15 @@ class Pool {
       return *lanes_[wanted];
     return acquire_any_lane(wanted);
   }
-  void release_lane(Lane& lane) noexcept { lane.held.store(0, std::memory_order_release); }
+  /// Waits for this very lane.
+  static void take(Lane& lane) noexcept {
+    sync::Backoff backoff;
+    while (!try_take(lane)) backoff.wait(&lane);
+  }
+  void release_lane(Lane& lane) noexcept {
+    sync::point(sync::Event::unlock, &lane);
+    lane.held.store(0, std::memory_order_release);
+  }
   /// Tests: the lane that the calling thread tries first, in every pool; -1 for the default (by thread).
   static void prefer_lane(int lane) noexcept;
   /// True if the lane has freed so much that the epoch should move on, which costs a fence and a system call: many

@@ -85,8 +85,7 @@ Status free_empty_slabs(Pool& pool) {
 /// No lane flushes a line that is no longer mapped.
 void forget_lines(Pool& pool, uint64_t end_off) noexcept {
   for (auto& lane : pool.lanes()) {
-    sync::Backoff backoff;
-    while (lane->held.exchange(1, std::memory_order_acquire) != 0) backoff.wait(lane.get());
+    Pool::take(*lane);
     for (auto& lines : lane->half_lines) lines.forget_from(end_off);
     pool.release_lane(*lane);
   }

@@ -141,7 +141,9 @@ Status SizeClasses::load(std::span<const uint64_t> words, const Geometry& geomet
 }
 
 void SizeClasses::store(uint32_t id, uint64_t word) noexcept {
+  sync::point(sync::Event::store, &words_[id]);
   words_[id].store(word, std::memory_order_release);
+  sync::point(sync::Event::store, &changes_);
   changes_.fetch_add(1, std::memory_order_release);
   rebuild_lookup();
 }

@@ -10,6 +10,8 @@
 #include <vector>
 
 #include "alloc/geometry.h"
+#include "alloc/mutants.h"
+#include "pmem/base/sync.h"
 
 namespace nacre::alloc {
 
@@ -56,6 +58,7 @@ class Slab {
     const uint32_t start = hint_.load(std::memory_order_relaxed);
     for (uint32_t i = 0; i < words_; ++i) {
       const uint32_t w = start + i < words_ ? start + i : start + i - words_;
+      sync::point(sync::Event::store, &available_[w]);
       uint64_t bits = available_[w].load(std::memory_order_relaxed);
       while (bits != 0) {
         const uint64_t bit = bits & (~bits + 1);
@@ -89,14 +92,16 @@ class Slab {
     std::vector<uint64_t> taken(words_);
     uint32_t count = 0;
     for (uint32_t w = 0; w < words_; ++w) {
+      sync::point(sync::Event::store, &available_[w]);
       taken[w] = available_[w].exchange(0, std::memory_order_acq_rel);
       count += static_cast<uint32_t>(std::popcount(taken[w]));
     }
-    if (count == unit_count_) return true;
+    if (count == unit_count_ || broken(site::kClaimTakesSome)) return true;
     for (uint32_t w = 0; w < words_; ++w) available_[w].fetch_or(taken[w], std::memory_order_acq_rel);
     return false;
   }
   void give(uint32_t unit) noexcept {
+    sync::point(sync::Event::store, &available_[unit / 64]);
     available_[unit / 64].fetch_or(uint64_t{1} << unit % 64, std::memory_order_seq_cst);  // before `listed` is read
     hint_.store(unit / 64, std::memory_order_relaxed);
   }

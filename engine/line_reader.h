@@ -3,6 +3,7 @@
 
 #include "alloc/historic_mutants.h"
 #include "alloc/pool.h"
+#include "engine/mutants.h"
 #include "pmem/base/status.h"
 
 namespace nacre::engine {
@@ -34,8 +35,9 @@ inline bool try_read_line(alloc::Pool& pool, uint64_t line_off, LineView& out) n
     return false;
   if ((before & alloc::kBusyBit) != 0 && broken(alloc::site::kLockSurvives)) return false;
   const uint64_t after = sync::load_acquire(&line->guard);
-  if (before != after) return false;
   out.guard = after & ~alloc::kBusyBit;
+  if (broken(site::kTornRead)) return true;
+  if (before != after) return false;
   return alloc::guard_matches(pool.salt(), line_off, out.words, after);
 }
 

@@ -29,4 +29,26 @@ inline constexpr std::array kMutants{
     &kClearForgetsOld,  &kClearKeepsCount, &kDropUnmarked,   &kForgetKeepsName,
 };
 
+// Killed by the interleaving explorer (tests/interleave), for only two threads at once can notice them.
+inline constinit Mutant kPlanUnchecked{"engine.hash.plan_unchecked",
+                                       "what was planned is not validated under the locks"};
+inline constinit Mutant kSplitUnchecked{"engine.hash.split_unchecked",
+                                        "what a split saw of a segment is not validated under the locks"};
+inline constinit Mutant kTornRead{"engine.line.torn_read", "a line that changes while it is read is not read again"};
+inline constinit Mutant kPinLate{"engine.hash.pin_late", "a reader is pinned when it knows its segment already"};
+inline constinit Mutant kClosedOnce{"engine.hash.closed_once",
+                                    "a writer does not look again whether its tree is closed when it has its lane"};
+inline constinit Mutant kDirectoryLate{"engine.hash.directory_late",
+                                       "the flat directory hears of a split when its lines are unlocked"};
+inline constinit Mutant kResolveOverwrites{"engine.hash.resolve_overwrites",
+                                           "who looks a segment up overwrites what a split has stored"};
+inline constinit Mutant kKeyUnlocked{"engine.hash.key_unlocked", "a put does not lock the home line of its key"};
+inline constinit Mutant kFullSpins{"engine.hash.full_spins",
+                                   "a put does not wait for who is making room, but tries again and again"};
+
+inline constexpr std::array kInterleavingMutants{
+    &kPlanUnchecked, &kSplitUnchecked,    &kTornRead,    &kPinLate,   &kClosedOnce,
+    &kDirectoryLate, &kResolveOverwrites, &kKeyUnlocked, &kFullSpins,
+};
+
 }  // namespace nacre::engine::site

@@ -13,6 +13,7 @@ uint32_t store_record(alloc::Pool& pool, uint64_t off, RecordKind kind, uint16_t
   crc = crc32c(crc, key.data(), key.size());
   crc = crc32c(crc, value.data(), value.size());
   auto* p = pool.at<std::byte>(off);
+  sync::point(sync::Event::store, p);
   h.store(p, crc);
   if (!key.empty()) std::memcpy(p + h.bytes, key.data(), key.size());
   if (!value.empty()) std::memcpy(p + h.bytes + key.size(), value.data(), value.size());

@@ -85,6 +85,7 @@ uint32_t store_record(alloc::Pool& pool, uint64_t off, RecordKind kind, uint16_t
 inline bool view_record(const alloc::Pool& pool, uint64_t off, RecordView& out) noexcept {
   const uint64_t pool_bytes = pool.layout().pool_bytes();
   if (off > pool_bytes || pool_bytes - off < kLongHeaderBytes) return false;  // no unit is shorter than that
+  sync::point(sync::Event::load, pool.at<const std::byte>(off));
   uint64_t words[2];
   std::memcpy(words, pool.at<const std::byte>(off), sizeof words);
   out.flags = static_cast<uint8_t>(words[0] >> 32);

@@ -75,6 +75,8 @@ Status Directory::resolve(uint64_t hash, uint64_t& entry) {
   }
   uint64_t expected = 0;
   auto& slot = flat->slots[flat->index(hash)];
+  sync::point(sync::Event::store, &slot);
+  if (broken(site::kResolveOverwrites)) expected = slot.load();
   if (!slot.compare_exchange_strong(expected, entry, std::memory_order_acq_rel)) entry = expected;
   return Code::ok;
 }
@@ -84,6 +86,7 @@ void Directory::grow_to(uint32_t depth) {
   sync::Guard guard(grow_mutex_);
   if (flat_.load(std::memory_order_relaxed)->depth >= depth) return;
   all_.push_back(std::make_unique<Flat>(depth));
+  sync::point(sync::Event::store, &flat_);
   flat_.store(all_.back().get(), std::memory_order_release);
 }
 
@@ -92,7 +95,10 @@ void Directory::store(uint64_t prefix, uint32_t depth, uint64_t entry) noexcept 
   Flat* flat = flat_.load(std::memory_order_relaxed);
   const uint64_t first = flat->index(prefix);
   const uint64_t count = uint64_t{1} << (flat->depth - depth);
-  for (uint64_t i = 0; i < count; ++i) flat->slots[first + i].store(entry, std::memory_order_release);
+  for (uint64_t i = 0; i < count; ++i) {
+    sync::point(sync::Event::store, &flat->slots[first + i]);
+    flat->slots[first + i].store(entry, std::memory_order_release);
+  }
 }
 
 }  // namespace nacre::engine::hash

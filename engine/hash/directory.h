@@ -37,7 +37,9 @@ class Directory {
 
   /// The entry (kind segment) that owns `hash`. corruption. The caller holds a pin.
   Status find(uint64_t hash, uint64_t& entry) {
+    sync::point(sync::Event::load, &flat_);
     const Flat* flat = flat_.load(std::memory_order_acquire);
+    sync::point(sync::Event::load, &flat->slots[flat->index(hash)]);
     entry = flat->slots[flat->index(hash)].load(std::memory_order_acquire);
     if (entry != 0) [[likely]]
       return Code::ok;

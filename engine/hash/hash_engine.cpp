@@ -106,10 +106,12 @@ void HashTable::install_tree(bool empty) {
 void HashTable::install(std::unique_ptr<HashTree> tree, bool empty) {
   if (empty) tree->set_base_count(0);
   trees_.push_back(std::move(tree));
+  sync::point(sync::Event::store, &tree_);
   tree_.store(trees_.back().get(), std::memory_order_release);
 }
 
 Status HashTable::gone() const {
+  sync::point(sync::Event::load, &dropped_);
   if (!dropped_.load(std::memory_order_acquire)) [[likely]]
     return Code::ok;
   return Status::error(Code::bad_handle, "the table '%s' was dropped", entry_.name.c_str());
@@ -200,6 +202,7 @@ Status HashTable::drop() {
   { alloc::WriterStop no_writer_is_left_in_the_table(pool_); }
   NACRE_TRY(catalogue_.mark_dropping(entry_));
   closing.keep();
+  sync::point(sync::Event::store, &dropped_);
   dropped_.store(true, std::memory_order_release);
   free_rest(entry);
   return Code::ok;

@@ -30,7 +30,10 @@ class HashTable final : public Table {
   /// Drops the table; the caller holds the catalogue mutex and forgets the object.
   Status drop();
   const TableEntry& entry() const noexcept { return entry_; }
-  HashTree& tree() noexcept { return *tree_.load(std::memory_order_acquire); }
+  HashTree& tree() noexcept {
+    sync::point(sync::Event::load, &tree_);
+    return *tree_.load(std::memory_order_acquire);
+  }
   Status scan_segment(uint64_t& position, PairFn fn);
 
  private:

@@ -70,8 +70,14 @@ class HashTree {
 
   /// While closed, put and remove answer Code::stopped: the table is being cleared or dropped. A writer that began
   /// before is waited for with alloc::WriterStop.
-  void set_closed(bool closed) noexcept { closed_.store(closed, std::memory_order_seq_cst); }
-  bool closed() const noexcept { return closed_.load(std::memory_order_seq_cst); }
+  void set_closed(bool closed) noexcept {
+    sync::point(sync::Event::store, &closed_);
+    closed_.store(closed, std::memory_order_seq_cst);
+  }
+  bool closed() const noexcept {
+    sync::point(sync::Event::load, &closed_);
+    return closed_.load(std::memory_order_seq_cst);
+  }
 
   uint64_t splits() const noexcept { return splits_.load(std::memory_order_relaxed); }
   uint64_t rebuilds() const noexcept { return rebuilds_.load(std::memory_order_relaxed); }

@@ -14,6 +14,8 @@ std::atomic<Hook> g_hook{nullptr};
 
 void set_hook(Hook hook) noexcept { g_hook.store(hook, std::memory_order_release); }
 
+bool has_hook() noexcept { return g_hook.load(std::memory_order_acquire) != nullptr; }
+
 void point(Event event, const void* object) noexcept {
   if (const Hook hook = g_hook.load(std::memory_order_acquire); hook != nullptr) hook(event, object);
 }

@@ -1,8 +1,8 @@
 // Locks and shared words, and the points where a test may force an interleaving.
 //
-// Built with the meson option sync_hooks, each lock, unlock, wait and published store first calls the
-// installed hook; otherwise point() is nothing. Lock order is documented by the files that hold more than one
-// lock.
+// Built with the meson option sync_hooks, each lock, unlock, wait, published store and load of what another thread may
+// have published first calls the installed hook; otherwise point() is nothing. Atomics that are no words of the mapping
+// call point() where they are used. Lock order is documented by the files that hold more than one lock.
 #pragma once
 
 #include <atomic>
@@ -17,6 +17,7 @@ enum class Event : uint8_t { lock, unlock, wait, load, store };
 using Hook = void (*)(Event event, const void* object);
 /// Null removes it. The hook runs on the thread that reached the point, before the event happens.
 void set_hook(Hook hook) noexcept;
+bool has_hook() noexcept;
 void point(Event event, const void* object) noexcept;
 #else
 inline void point(Event, const void*) noexcept {}
@@ -58,6 +59,11 @@ class Mutex {
  public:
   void lock() noexcept {
     point(Event::lock, this);
+#if defined(NACRE_SYNC_HOOKS) && NACRE_SYNC_HOOKS
+    Backoff backoff;
+    for (; has_hook(); backoff.wait(this))  // a test that decides which thread runs has to see that this one waits
+      if (mutex_.try_lock()) return;
+#endif
     mutex_.lock();
   }
   bool try_lock() noexcept {

@@ -25,6 +25,8 @@ std::vector<uint64_t> numbers(std::string_view op) {
 
 std::string_view verb(std::string_view op) { return op.substr(0, op.find(':')); }
 
+}  // namespace
+
 // Key 0 is the empty key; every third key is long, so that keys of several classes occur.
 std::string key_text(uint64_t key) {
   if (key == 0) return {};
@@ -38,6 +40,18 @@ std::string value_text(uint64_t bytes, uint64_t seed) {
   for (uint64_t i = 0; i < bytes; ++i) text[i] = static_cast<char>(mix64(seed + i / 8) >> i % 8 * 8);
   return text;
 }
+
+uint64_t value_hash(std::string_view value) {
+  uint64_t hash = 1;
+  for (char c : value) hash = mix64(hash ^ static_cast<uint8_t>(c)) + 0x9e3779b97f4a7c15ull;
+  return hash | 1;
+}
+
+std::string table_name(uint64_t table) {
+  return table == 0 ? std::string(engine::kDefaultTable) : "table" + std::to_string(table);
+}
+
+namespace {
 
 using Content = std::map<std::string, std::map<std::string, std::string>>;
 
@@ -70,10 +84,6 @@ std::string describe(const Content& content) {
   return text;
 }
 
-std::string table_name(uint64_t table) {
-  return table == 0 ? std::string(engine::kDefaultTable) : "table" + std::to_string(table);
-}
-
 class DbModel final : public Model {
  public:
   DbModel() {
@@ -85,6 +95,7 @@ class DbModel final : public Model {
   Code apply(std::string_view op) override {
     const std::string_view v = verb(op);
     if (v == "addclass" || v == "noclass") return change_class(v == "addclass", std::to_string(numbers(op)[0]));
+    if (v == "saw") return has_value(numbers(op)) ? Code::ok : Code::internal;
     if (v != "put" && v != "del" && v != "clear" && v != "create" && v != "drop") return Code::ok;
     const std::vector<uint64_t> n = numbers(op);
     const std::string name = table_name(n[0]);
@@ -101,6 +112,12 @@ class DbModel final : public Model {
   std::string text() const override { return describe(content_); }
 
  private:
+  bool has_value(const std::vector<uint64_t>& n) const {
+    const auto table = content_.find(table_name(n[0]));
+    if (table == content_.end()) return n[2] == 0;
+    const auto pair = table->second.find(key_text(n[1]));
+    return pair == table->second.end() ? n[2] == 0 : n[2] == value_hash(pair->second);
+  }
   Code change_class(bool live, const std::string& unit) {
     auto& classes = content_[kClassesTable];
     const auto it = classes.find(unit);
@@ -162,6 +179,7 @@ class DbStore final : public Store {
     alloc::Pool::prefer_lane(lane_);
     return db_->close();
   }
+  Db& db() noexcept { return *db_; }
 
  private:
   // All tables by scan, each key by look-up as well, and the counts.
@@ -448,6 +466,8 @@ std::vector<Workload> db_workloads() {
 }
 
 }  // namespace
+
+engine::Db& db_of(Store& store) { return static_cast<DbStore&>(store).db(); }
 
 const ClientKind& db_client_kind() {
   static const ClientKind kind{"db", make_db_client, db_workloads};

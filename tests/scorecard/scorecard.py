@@ -45,7 +45,7 @@ FLOORS = [
     (r"failed allocations", 500),
     (r"failed system calls", 500),
     (r"flush_layer", 20_000),
-    (r"interleavings", 1_000),
+    (r"schedules of concurrent operations", 10_000),
     *((rf"fuzz inputs, {target}", 1_000) for target in FUZZ_TARGETS),
 ]
 
