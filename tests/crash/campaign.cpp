@@ -37,10 +37,11 @@ class Queue {
 };
 
 using Number = uint64_t Report::*;
-constexpr Number kNumbers[] = {&Report::workloads,      &Report::points,         &Report::states,
-                               &Report::nested_points,  &Report::nested_states,  &Report::seen_states,
-                               &Report::cut_points,     &Report::thinned_points, &Report::not_nested,
-                               &Report::starved_points, &Report::violations,     &Report::leaked_bytes};
+constexpr Number kNumbers[] = {&Report::workloads,         &Report::points,         &Report::states,
+                               &Report::nested_points,     &Report::nested_states,  &Report::seen_states,
+                               &Report::twin_states,       &Report::class_points,   &Report::cut_points,
+                               &Report::nested_cut_points, &Report::thinned_points, &Report::not_nested,
+                               &Report::starved_points,    &Report::violations,     &Report::leaked_bytes};
 
 std::string one_line(std::string text) {
   std::replace_if(

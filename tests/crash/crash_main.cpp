@@ -12,6 +12,7 @@
 //   --model=W|L|E   what a word may keep (selection.h); --jobs=N processes; --json=FILE
 //   --tier=commit|nightly   budgets and models of the scorecard
 //   --max-failures=N --fault=SITE:off|short|early|late --shard=I/N --hang=SECONDS
+#include <malloc.h>
 #include <sys/time.h>
 #include <unistd.h>
 #include <csignal>
@@ -208,8 +209,8 @@ std::vector<Campaign> campaigns(const Arguments& a) {
   ExploreConfig first = a.explore, second = a.explore, third = a.explore;
   first.max_states = third.max_states = 0;
   if (commit) {
-    first.limits.exhaustive = 128, first.limits.sampled = 512;
-    first.nested_limits = {.exhaustive = 16, .sampled = 16, .random_rows = 2, .line_subsets = 1};
+    first.limits.exhaustive = 64, first.limits.classes = 1 << 15;
+    first.nested_limits = {.exhaustive = 16, .classes = 64, .sampled = 16, .random_rows = 2, .line_subsets = 1};
     first.nested_every = 256;
     first.kills = false;  // the directed and random runs have them, and the sequences with !kill
     third.depth = 1;
@@ -238,8 +239,8 @@ int explore_all(const Arguments& a) {
     const char* model = model_name(campaign.explore.limits.model);
     const bool sequences = !campaign.workloads.empty() && campaign.workloads[0].is_sequence;
     if (!a.tier.empty() && sequences)
-      figures.push_back({"all sequences of 2 operations", r.workloads, r.violations,
-                         r.cut_points + r.starved_points, model, r.seconds});
+      figures.push_back({"all sequences of 2 operations", r.workloads, r.violations, r.cut_points + r.starved_points,
+                         model, r.seconds});
     if (!a.tier.empty() && sequences && r.cut_points != 0)
       std::printf("# of these points %llu have more states than are visited one by one: families of selections\n",
                   static_cast<unsigned long long>(r.cut_points));
@@ -265,9 +266,16 @@ int replay(const Workload& workload, const Arguments& a, SiteTable* sites) {
   return finding.empty() ? 0 : 1;
 }
 
+// Pools are opened all day: what one gives back the next one takes, and the system need not zero it again.
+void keep_memory() {
+  mallopt(M_TRIM_THRESHOLD, 256 << 20);
+  mallopt(M_MMAP_THRESHOLD, 64 << 20);
+}
+
 int run(int argc, char** argv) {
   Arguments a;
   if (!parse_arguments(argc, argv, &a)) return 2;
+  keep_memory();
   const std::vector<Workload> workloads = chosen_workloads(a);
   if (a.list) {
     for (const Workload& w : workloads)
