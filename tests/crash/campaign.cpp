@@ -11,6 +11,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <memory>
+#include <utility>
 
 #include "pmem/base/units.h"
 
@@ -128,14 +129,17 @@ std::vector<CampaignRunner::Child> CampaignRunner::start(const Campaign& campaig
   return children;
 }
 
-// Each process has its share of the budget, and shares what is left of it over the workloads that are still to come.
+// Each process has its share of the budget, and shares what is left of it over the workloads that it has still to do.
 void CampaignRunner::work(const Campaign& campaign, uint32_t job, int writing) {
   const size_t count = campaign.workloads.size();
   const uint64_t budget = ceil_div(campaign.explore.max_states, jobs_);
   SiteTable sites;
   set_up_(sites);
   uint64_t used = 0;
-  for (size_t i; (i = g_queue->take()) < count;) {
+  auto next = [&, own = size_t{job}]() mutable {
+    return budget == 0 ? g_queue->take() : std::exchange(own, own + jobs_);
+  };
+  for (size_t i; (i = next()) < count;) {
     send(writing, join({"begin", std::to_string(i)}, kField) + "\n");
     ExploreConfig config = campaign.explore;
     if (budget != 0) config.max_states = (budget - std::min(budget, used)) / ceil_div(count - i, jobs_) + 1;
@@ -145,7 +149,6 @@ void CampaignRunner::work(const Campaign& campaign, uint32_t job, int writing) {
     used += report.checked_states();
     send(writing, packed(i, report));
   }
-  (void)job;
   std::fflush(stdout);
   _exit(0);
 }
