@@ -23,11 +23,12 @@ StateClasses::StateClasses(const Unsettled& unsettled) : u_(unsettled) {
   std::map<Key, size_t> known;
   for (uint32_t i = 0; i < u_.words.size(); ++i) {
     const Unsettled::Word& word = u_.words[i];
-    if (word.sealing == Sealing::none) {
+    const bool home = word.sealing == Sealing::home;
+    const bool old_or_new = word.count == 2 && word.latest == 1;
+    if (word.sealing == Sealing::none || (!home && !old_or_new)) {
       others_.push_back({.kind = Kind::plain, .classes = word.count, .words = {i}});
       continue;
     }
-    const bool home = word.sealing == Sealing::home;
     std::vector<Part>& parts = home ? homes_ : others_;
     const uint64_t line = word.sealing == Sealing::fresh ? 0 : word.word_idx / kWordsPerLine;
     const auto [at, is_new] = known.try_emplace({word.sealing, home ? 0 : word.sealed_by, line}, parts.size());
@@ -36,7 +37,7 @@ StateClasses::StateClasses(const Unsettled& unsettled) : u_(unsettled) {
     part.words.push_back(i);
     if (home)
       part.classes = product(part.classes, word.count, kManyClasses);
-    else if (part.words.size() > 1 || word.count > 2)
+    else if (part.words.size() > 1)
       part.classes = 3;
   }
 }

@@ -3,7 +3,8 @@
 //
 // The unsettled words are grouped into parts.
 //
-//   plain    one word that anybody may read: each of its candidates is a class
+//   plain    one word that anybody may read, or that was sealed but has more candidates than the old one and the new:
+//            each of its candidates is a class
 //   sealed   the words of a fresh range, or of one cell of a log record; three classes: absent (every word is durable),
 //            whole (every word is the latest) and torn (anything else: a checksum fails, and nobody looks further)
 //   home     the words of a guarded line that only commits applied to: each combination of candidates is a class

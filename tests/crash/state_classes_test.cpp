@@ -153,6 +153,19 @@ TEST_CASE("one selection of each class is visited, and each selection is of one 
   CHECK(visited.size() == seen.all.size());
 }
 
+TEST_CASE("a sealed word that has had two new values, or its old one again, is nobody's part but its own") {
+  Unsettled u = unsettled_lines({{Sealing::cells, 3}, {Sealing::fresh, 2}});
+  u.words[1].latest = 0;  // the word came back to what is durable
+  u.words[3].count = 3, u.words[3].latest = 2;
+  u.candidates.resize(u.candidates.size() + 1);
+  const StateClasses classes(u);
+  CHECK(classes.count(1000) == 3 * 2 * 3 * 2);
+  Collector seen;
+  Random random{1};
+  classes.visit_all(random, seen);
+  CHECK(seen.all.size() == 36);
+}
+
 TEST_CASE("in a block one home line varies at a time, and all blocks are visited") {
   const Unsettled u = unsettled_lines({{Sealing::fresh, 2}, {Sealing::home, 3}, {Sealing::home, 2}});
   const StateClasses classes(u);
