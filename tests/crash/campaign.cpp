@@ -188,6 +188,8 @@ void CampaignRunner::print_result(const Campaign& campaign, const std::string& n
   if (isatty(2)) std::fprintf(stderr, "\r%100s\r", "");
   std::printf("%s %zu - %s%s\n", report.violations == 0 ? "ok" : "not ok", ++printed_, campaign.label.c_str(),
               name.c_str());
+  if (campaign.sequence_length != 0 && report.cut_points != 0)  // the others always have some
+    std::printf("# %" PRIu64 " of its crash points are cut\n", report.cut_points);
   for (const Failure& failure : report.failures)
     std::printf("# %s\n# nacre_crash_test %s%s\n", failure.what.c_str(), failure.line.c_str(),
                 campaign.failure_tail.c_str());
