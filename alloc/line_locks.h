@@ -8,6 +8,8 @@
 // so that an index line and a slab line never share a stripe and the order cannot turn into a cycle.
 #pragma once
 
+#include <algorithm>
+#include <bit>
 #include <cstdint>
 #include <memory>
 
@@ -20,9 +22,15 @@ class LineLocks {
  public:
   static constexpr uint8_t kFree = 0, kLocked = 1, kApplying = 2;
 
-  explicit LineLocks(uint32_t stripes) : mask_(stripes - 1), states_(new std::atomic<uint8_t>[stripes]) {
-    for (uint32_t i = 0; i < stripes; ++i) states_[i].store(kFree, std::memory_order_relaxed);
+  /// One stripe for each line of a pool that may have `lines` of them, at most `most` (a power of two): a small pool
+  /// opens faster, and its lines do not share stripes.
+  LineLocks(uint64_t lines, uint32_t most)
+      : mask_(static_cast<uint32_t>(std::min<uint64_t>(std::bit_ceil(std::max<uint64_t>(lines, 1)), most)) - 1),
+        states_(new std::atomic<uint8_t>[stripe_count()]()) {  // all free; zeroed at once, not one by one
+    static_assert(kFree == 0);
   }
+
+  uint32_t stripe_count() const noexcept { return mask_ + 1; }
 
   uint32_t stripe_of(uint64_t line_off) const noexcept { return static_cast<uint32_t>(line_off / kLineBytes) & mask_; }
 

@@ -12,7 +12,7 @@
 namespace nacre::alloc {
 namespace {
 
-constexpr uint32_t kIndexStripes = 1u << 16;  // one byte each: the table stays in the second-level cache
+constexpr uint32_t kIndexStripes = 1u << 16;  // at most; one byte each: the table stays in the second-level cache
 constexpr uint32_t kSlabStripes = 1u << 12;
 constexpr int kQuiesceRounds = 64;
 constexpr std::chrono::milliseconds kReclaimPatience{20};  // a reader may have lost its processor while pinned
@@ -27,8 +27,8 @@ Pool::Pool(std::unique_ptr<pmem::Domain> domain, const Geometry& geometry, Salt 
       salt_(salt),
       options_(options),
       heap_(*domain_, layout_, salt, slab_locks_, epochs_),
-      index_locks_(kIndexStripes),
-      slab_locks_(kSlabStripes),
+      index_locks_(domain_->reserved_bytes() / kLineBytes, kIndexStripes),
+      slab_locks_(domain_->reserved_bytes() / kLineBytes, kSlabStripes),
       can_write_(!options.read_only) {}
 
 Pool::~Pool() = default;

@@ -67,6 +67,34 @@ bool describes_a_class(uint64_t word, const Geometry& g) noexcept {
 
 }  // namespace
 
+// What by_size_ is to say: each class in the entry of its own size, then each entry that has none takes over that of
+// the next larger size. Of classes of one size the first counts, as in SizeClasses::best_fit.
+class SizeClasses::BestFit {
+ public:
+  BestFit() noexcept { of_size_.fill(kMaxClasses); }
+  void add(uint32_t id, uint32_t unit_bytes) noexcept {
+    const uint64_t entry = unit_bytes / kUnitAlign;  // a unit is a multiple of that: describes_a_class
+    if (entry < of_size_.size()) {
+      if (of_size_[entry] == kMaxClasses) of_size_[entry] = static_cast<uint16_t>(id);
+    } else if (larger_ == kMaxClasses || unit_bytes < larger_unit_) {
+      larger_ = static_cast<uint16_t>(id), larger_unit_ = unit_bytes;
+    }
+  }
+  // Entry by entry: each is right before and after, and whoever reads an old one may be anywhere between.
+  void store_to(Lookup& lookup) const noexcept {
+    uint16_t best = larger_;
+    for (size_t i = of_size_.size(); i-- > 0;) {
+      if (of_size_[i] != kMaxClasses) best = of_size_[i];
+      lookup[i].store(best, std::memory_order_release);
+    }
+  }
+
+ private:
+  std::array<uint16_t, std::tuple_size_v<Lookup>> of_size_;
+  uint16_t larger_ = kMaxClasses;
+  uint32_t larger_unit_ = 0;
+};
+
 // The fewest chunks of which less than 3 % are left behind the last unit; else those with the smallest share.
 uint32_t chosen_slab_chunks(uint64_t unit_bytes, const Geometry& g) noexcept {
   if (unit_bytes <= g.chunk_bytes) return 1;
@@ -148,20 +176,20 @@ void SizeClasses::store(uint32_t id, uint64_t word) noexcept {
   rebuild_lookup();
 }
 
-// Entry by entry: each is right before and after, and whoever reads an old one may be anywhere between.
 void SizeClasses::rebuild_lookup() noexcept {
   uint32_t count = 0;
   uint64_t largest = 0;
+  BestFit best;
   for (uint32_t id = 0; id < kMaxClasses; ++id) {
     const uint64_t word = words_[id].load(std::memory_order_relaxed);
     if (word != 0) count = id + 1;
-    if (is_live(id)) largest = std::max<uint64_t>(largest, class_word_unit_bytes(word));
+    if (class_word_state(word) != static_cast<uint8_t>(ClassState::live)) continue;
+    largest = std::max<uint64_t>(largest, class_word_unit_bytes(word));
+    best.add(id, class_word_unit_bytes(word));
   }
   count_.store(count, std::memory_order_release);
   largest_.store(largest, std::memory_order_release);
-  for (uint32_t i = 0; i < by_size_.size(); ++i)
-    by_size_[i].store(static_cast<uint16_t>(best_fit(i * kUnitAlign, kUnitAlign, kMaxClasses)),
-                      std::memory_order_release);
+  best.store_to(by_size_);
 }
 
 SizeClass SizeClasses::operator[](uint32_t id) const noexcept {

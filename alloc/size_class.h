@@ -90,6 +90,8 @@ class SizeClasses {
 
  private:
   static constexpr uint64_t kTableBytes = 4096;
+  using Lookup = std::array<std::atomic<uint16_t>, kTableBytes / kUnitAlign + 1>;
+  class BestFit;
   uint32_t search(uint64_t bytes, uint64_t align) const noexcept;
   uint32_t best_fit(uint64_t bytes, uint64_t align, uint32_t without) const noexcept;
   void rebuild_lookup() noexcept;
@@ -99,7 +101,7 @@ class SizeClasses {
   std::atomic<uint64_t> changes_{0};  // finished stores: a search that spans one begins again
   std::atomic<uint32_t> count_{0};
   std::atomic<uint64_t> largest_{0};
-  std::array<std::atomic<uint16_t>, kTableBytes / kUnitAlign + 1> by_size_{};
+  Lookup by_size_{};
 };
 
 }  // namespace nacre::alloc

@@ -11,6 +11,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <memory>
+#include <utility>
 
 #include "pmem/base/units.h"
 
@@ -37,10 +38,11 @@ class Queue {
 };
 
 using Number = uint64_t Report::*;
-constexpr Number kNumbers[] = {&Report::workloads,      &Report::points,         &Report::states,
-                               &Report::nested_points,  &Report::nested_states,  &Report::seen_states,
-                               &Report::cut_points,     &Report::thinned_points, &Report::not_nested,
-                               &Report::starved_points, &Report::violations,     &Report::leaked_bytes};
+constexpr Number kNumbers[] = {&Report::workloads,         &Report::points,         &Report::states,
+                               &Report::nested_points,     &Report::nested_states,  &Report::seen_states,
+                               &Report::twin_states,       &Report::class_points,   &Report::cut_points,
+                               &Report::nested_cut_points, &Report::thinned_points, &Report::not_nested,
+                               &Report::starved_points,    &Report::violations,     &Report::leaked_bytes};
 
 std::string one_line(std::string text) {
   std::replace_if(
@@ -127,14 +129,17 @@ std::vector<CampaignRunner::Child> CampaignRunner::start(const Campaign& campaig
   return children;
 }
 
-// Each process has its share of the budget, and shares what is left of it over the workloads that are still to come.
+// Each process has its share of the budget, and shares what is left of it over the workloads that it has still to do.
 void CampaignRunner::work(const Campaign& campaign, uint32_t job, int writing) {
   const size_t count = campaign.workloads.size();
   const uint64_t budget = ceil_div(campaign.explore.max_states, jobs_);
   SiteTable sites;
   set_up_(sites);
   uint64_t used = 0;
-  for (size_t i; (i = g_queue->take()) < count;) {
+  auto next = [&, own = size_t{job}]() mutable {
+    return budget == 0 ? g_queue->take() : std::exchange(own, own + jobs_);
+  };
+  for (size_t i; (i = next()) < count;) {
     send(writing, join({"begin", std::to_string(i)}, kField) + "\n");
     ExploreConfig config = campaign.explore;
     if (budget != 0) config.max_states = (budget - std::min(budget, used)) / ceil_div(count - i, jobs_) + 1;
@@ -144,7 +149,6 @@ void CampaignRunner::work(const Campaign& campaign, uint32_t job, int writing) {
     used += report.checked_states();
     send(writing, packed(i, report));
   }
-  (void)job;
   std::fflush(stdout);
   _exit(0);
 }
@@ -184,6 +188,8 @@ void CampaignRunner::print_result(const Campaign& campaign, const std::string& n
   if (isatty(2)) std::fprintf(stderr, "\r%100s\r", "");
   std::printf("%s %zu - %s%s\n", report.violations == 0 ? "ok" : "not ok", ++printed_, campaign.label.c_str(),
               name.c_str());
+  if (campaign.sequence_length != 0 && report.cut_points != 0)  // the others always have some
+    std::printf("# %" PRIu64 " of its crash points are cut\n", report.cut_points);
   for (const Failure& failure : report.failures)
     std::printf("# %s\n# nacre_crash_test %s%s\n", failure.what.c_str(), failure.line.c_str(),
                 campaign.failure_tail.c_str());

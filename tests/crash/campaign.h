@@ -13,11 +13,14 @@ namespace nacre::crash {
 struct Campaign {
   std::string label;  ///< put before the names of the workloads; may be empty
   std::vector<Workload> workloads;
-  ExploreConfig explore;     ///< max_states is for all workloads together
-  std::string failure_tail;  ///< added to the line that replays a failure
+  ExploreConfig explore;         ///< max_states is for all workloads together
+  std::string failure_tail;      ///< added to the line that replays a failure
+  uint32_t sequence_length = 0;  ///< the workloads are all sequences of so many operations; 0: they are not
 };
 
-/// Runs campaigns one after the other, each workload in one of `jobs` processes. The first test number is 1, the plan
+/// Runs campaigns one after the other, each workload in one of `jobs` processes. With a budget of states each process
+/// has its own workloads, and without one the next that is left: either way what is explored depends on the number of
+/// processes only. The first test number is 1, the plan
 /// is printed at once.
 class CampaignRunner {
  public:

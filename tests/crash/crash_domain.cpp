@@ -114,7 +114,13 @@ void CrashMedium::note_store(uint32_t word_idx, uint64_t value) {
 }
 
 void CrashMedium::note_version(uint32_t word_idx, uint64_t value) {
-  entry_of(word_idx).versions.push_back({value, ++clock_});
+  const bool is_new = entry_of_word_[word_idx] == 0;
+  Entry& entry = entry_of(word_idx);
+  if (is_new)
+    entry.sealing = applying_ ? Sealing::home : Sealing::none;
+  else if (entry.sealing != Sealing::home || !applying_)
+    entry.sealing = Sealing::none;  // until it is flushed again
+  entry.versions.push_back({value, ++clock_});
 }
 
 CrashMedium::Entry& CrashMedium::entry_of(uint32_t word_idx) {
@@ -160,6 +166,20 @@ void CrashMedium::flush(uint64_t off, uint64_t bytes, const pmem::Site& site) {
   if (info && info->fault != SiteFault::none) return flush_faulty(first_line, line_count, info);
   observe_lines(first_line, line_count);
   capture_lines(first_line, line_count);
+  if (const Sealing sealing = sealing_of(site.name); sealing != Sealing::none) seal_words(off, bytes, sealing);
+}
+
+// Units are multiples of 16 bytes, so what follows in the last word belongs to nobody else.
+void CrashMedium::seal_words(uint64_t off, uint64_t bytes, Sealing sealing) {
+  ++sealing_flushes_;
+  const uint64_t end = ceil_div(std::min(off + bytes, max_bytes_), kWordBytes);
+  for (uint64_t w = off / kWordBytes; w < end; ++w)
+    if (const uint32_t slot = entry_of_word_[w]; slot != 0) {
+      Entry& entry = entries_[slot - 1];
+      if (sealing == Sealing::home && entry.versions.size() > 2) continue;  // others stored, too
+      entry.sealing = sealing;
+      entry.sealed_by = sealing_flushes_;
+    }
 }
 
 void CrashMedium::flush_faulty(uint64_t first_line, uint64_t line_count, SiteInfo* site) {
@@ -255,7 +275,9 @@ void CrashMedium::dirty(uint64_t off, uint64_t bytes) {
     finish_late_locked();
     return;
   }
+  applying_ = true;
   observe_lines(first_line, (std::min(off + bytes, max_bytes_) - 1) / kLineBytes - first_line + 1);
+  applying_ = false;
 }
 
 void CrashMedium::drain(const Captured& captured) {
@@ -293,11 +315,14 @@ void CrashMedium::collect(Unsettled* out) const {
   std::sort(order.begin(), order.end(),
             [](const Entry* a, const Entry* b) { return a->versions[1].stamp < b->versions[1].stamp; });
   for (const Entry* entry : order) {
-    Unsettled::Word word{.word_idx = entry->word_idx, .first = static_cast<uint32_t>(out->candidates.size())};
+    Unsettled::Word word{.word_idx = entry->word_idx,
+                         .first = static_cast<uint32_t>(out->candidates.size()),
+                         .sealing = entry->sealing,
+                         .sealed_by = entry->sealed_by};
     for (const Version& version : entry->versions) {
       const auto begin = out->candidates.begin() + word.first;
-      const auto same = std::find_if(begin, out->candidates.end(),
-                                     [&](const Version& v) { return v.value == version.value; });
+      const auto same =
+          std::find_if(begin, out->candidates.end(), [&](const Version& v) { return v.value == version.value; });
       word.latest = static_cast<uint16_t>(same - begin);
       if (same == out->candidates.end()) out->candidates.push_back(version);
     }
@@ -347,13 +372,19 @@ void CrashMedium::lose_power(const Unsettled& unsettled, std::span<const uint16_
   }
 }
 
-// Notes what changed for rollback only.
-void CrashMedium::absorb() {
-  for_changed_words(0, image_bytes_ / kLineBytes, [this](uint32_t word, uint64_t value) {
-    undo_.push_back({word, load_word(observed_, word)});
+// Notes what changed for rollback only. Returns what that does to the hash of the working image.
+uint64_t CrashMedium::absorb() {
+  uint64_t change = 0;
+  for_changed_words(0, image_bytes_ / kLineBytes, [&](uint32_t word, uint64_t value) {
+    const uint64_t before = load_word(observed_, word);
+    undo_.push_back({word, before});
     store_word(observed_, word, value);
+    change ^= zobrist_change(word, before, value);
   });
+  return change;
 }
+
+uint64_t CrashMedium::hash_after_blind_run() { return durable_hash_ ^ absorb(); }
 
 void CrashMedium::rollback(const Mark& mark) {
   absorb();
@@ -375,9 +406,7 @@ CrashDomain::CrashDomain(CrashMedium& medium)
              medium.max_bytes()),
       medium_(&medium) {}
 
-CrashDomain::CrashDomain(std::unique_ptr<CrashMedium> medium) : CrashDomain(*medium) {
-  owned_ = std::move(medium);
-}
+CrashDomain::CrashDomain(std::unique_ptr<CrashMedium> medium) : CrashDomain(*medium) { owned_ = std::move(medium); }
 
 CrashDomain::CrashDomain(uint64_t size_bytes) : CrashDomain(std::make_unique<CrashMedium>(size_bytes)) {}
 

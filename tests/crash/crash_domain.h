@@ -31,6 +31,7 @@
 
 #include "pmem/base/units.h"
 #include "pmem/domain.h"
+#include "tests/crash/sealed_bytes.h"
 #include "tests/crash/site_table.h"
 
 namespace nacre::crash {
@@ -51,6 +52,8 @@ struct Unsettled {
     uint32_t first = 0;  ///< candidates [first, first + count), of distinct values; `first` is the durable one
     uint16_t count = 0;
     uint16_t latest = 0;  ///< which of them is the working value
+    Sealing sealing = Sealing::none;
+    uint32_t sealed_by = 0;  ///< number of the flush whose bytes it is one of; of no meaning without a sealing
   };
   std::vector<Word> words;
   std::vector<Version> candidates;
@@ -142,6 +145,8 @@ class CrashMedium {
   Mark mark() const noexcept { return {undo_.size(), durable_hash_}; }
   /// Undoes everything since `mark`, whoever stored it, at the cost of what changed and one comparison.
   void rollback(const Mark& mark);
+  /// Hash of the working image. Of a medium that was settled, and blind since; once between two states.
+  uint64_t hash_after_blind_run();
   /// Forgets how to roll back.
   void clear_undo() noexcept { undo_.clear(); }
 
@@ -152,7 +157,9 @@ class CrashMedium {
  private:
   struct Entry {
     uint32_t word_idx = 0;
-    std::vector<Version> versions;  // [0] is durable
+    uint32_t sealed_by = 0;
+    Sealing sealing = Sealing::none;  // of the newest version
+    std::vector<Version> versions;    // [0] is durable
   };
   struct Captured {
     uint32_t word_idx;
@@ -169,6 +176,7 @@ class CrashMedium {
   void note_store(uint32_t word_idx, uint64_t value);
   void note_version(uint32_t word_idx, uint64_t value);
   void capture_lines(uint64_t first_line, uint64_t line_count);
+  void seal_words(uint64_t off, uint64_t bytes, Sealing sealing);
   void flush_faulty(uint64_t first_line, uint64_t line_count, SiteInfo* site);
   void fence_faulty(SiteInfo* site);
   void finish_late_locked();
@@ -179,7 +187,7 @@ class CrashMedium {
   void drop_all_entries();
   void set_durable(uint32_t word_idx, uint64_t value);
   void set_all(uint32_t word_idx, uint64_t value) noexcept;
-  void absorb();
+  uint64_t absorb();
   Entry& entry_of(uint32_t word_idx);
 
   uint64_t size_word() const noexcept { return max_bytes_ / kWordBytes; }
@@ -208,6 +216,8 @@ class CrashMedium {
   uint64_t clock_ = 0;
   uint64_t durable_hash_ = 0;
   uint64_t fence_count_ = 0;
+  uint32_t sealing_flushes_ = 0;
+  bool applying_ = false;  // an apply says what it stored
   bool blind_ = false;
   bool persistent_caches_ = false;
   SiteTable* sites_ = nullptr;

@@ -6,12 +6,13 @@
 //   nacre_crash_test --client=C --ops='a;b' [--config=K=V,...]            one workload given here
 //   nacre_crash_test --client=C --ops=... --point=N --pick=P [--nested=N:P/...]   one case, with a trace
 //
-//   --states=N       budget of images to recover and check, all workloads together (or NACRE_CRASH_STATES);
-//   0: none
+//   --states=N       budget of images to recover and check, all workloads together (or NACRE_CRASH_STATES); 0: none.
+//                    With a tier: of its directed and random runs; 0: as much as the tier says
 //   --seed=N --depth=N --nested-every=N --exhaustive=N --nested-exhaustive=N --no-kills --no-shrink
 //   --model=W|L|E   what a word may keep (selection.h); --jobs=N processes; --json=FILE
-//   --tier=commit|nightly   budgets and models of the scorecard
+//   --tier=commit|nightly   what the scorecard wants (tiers.h)
 //   --max-failures=N --fault=SITE:off|short|early|late --shard=I/N --hang=SECONDS
+#include <malloc.h>
 #include <sys/time.h>
 #include <unistd.h>
 #include <csignal>
@@ -24,6 +25,7 @@
 #include "tests/crash/campaign.h"
 #include "tests/crash/explorer.h"
 #include "tests/crash/replay_text.h"
+#include "tests/crash/tiers.h"
 
 extern "C" [[gnu::weak]] void __sanitizer_set_death_callback(void (*callback)());
 
@@ -31,8 +33,6 @@ namespace nacre::crash {
 namespace {
 
 constexpr uint64_t kDefaultStates = 600'000;
-constexpr uint64_t kCommitStates = 500'000;  // of directed and random runs; the sequences have more than a million
-constexpr uint64_t kNightlyStates = 200'000'000;
 
 struct Arguments {
   ExploreConfig explore;
@@ -41,6 +41,7 @@ struct Arguments {
   uint32_t jobs = 1;
   std::optional<std::string> ops;
   std::optional<uint32_t> point;
+  std::optional<uint64_t> states;
   std::string pick = "d", nested;
   std::vector<std::pair<std::string, SiteFault>> faults;
   uint64_t shard = 0, shards = 1, hang_s = 60;
@@ -132,7 +133,7 @@ bool parse_argument(std::string_view argument, Arguments* a) {
   if (take(argument, "--jobs", &v)) return a->jobs = static_cast<uint32_t>(std::stoul(v)), a->jobs > 0;
   if (take(argument, "--shard", &v)) return parse_shard(v, a);
   if (take(argument, "--point", &v)) return a->point = std::stoul(v), true;
-  if (take(argument, "--states", &v)) return e.max_states = std::stoull(v), true;
+  if (take(argument, "--states", &v)) return a->states = std::stoull(v), true;
   if (take(argument, "--seed", &v)) return e.seed = std::stoull(v), true;
   if (take(argument, "--depth", &v)) return e.depth = static_cast<uint32_t>(std::stoul(v)), e.depth > 0;
   if (take(argument, "--nested-every", &v))
@@ -145,8 +146,6 @@ bool parse_argument(std::string_view argument, Arguments* a) {
 }
 
 bool parse_arguments(int argc, char** argv, Arguments* a) {
-  const char* states = std::getenv("NACRE_CRASH_STATES");
-  a->explore.max_states = states ? std::strtoull(states, nullptr, 10) : kDefaultStates;
   for (int i = 1; i < argc; ++i) {
     bool good = false;
     try {
@@ -160,6 +159,13 @@ bool parse_arguments(int argc, char** argv, Arguments* a) {
 }
 
 // ---- what to run
+
+uint64_t max_states(const Arguments& a) {
+  if (a.states) return *a.states;
+  if (!a.tier.empty()) return 0;  // its own
+  const char* states = std::getenv("NACRE_CRASH_STATES");
+  return states ? std::strtoull(states, nullptr, 10) : kDefaultStates;
+}
 
 std::string fault_arguments(const Arguments& a) {
   std::string text;
@@ -188,37 +194,11 @@ std::unique_ptr<Client> make_client(const Workload& workload) {
   return client;
 }
 
-ExploreConfig with_model(ExploreConfig config, CrashModel model) {
-  config.limits.model = config.nested_limits.model = model;
-  if (model != CrashModel::W) config.kills = false;  // the caches of a process that dies alone are those of model W
-  return config;
-}
-
-// What is explored. Without a tier: all chosen workloads in one model, within one budget.
-//
-// With one, first all sequences of two operations, each crash point of which gets all its selections or all families
-// of them, none cut for lack of budget; then the directed and the random runs; then the sequences in the models that
-// leave so few states that all are visited.
+// Without a tier: all chosen workloads in one model, within one budget.
 std::vector<Campaign> campaigns(const Arguments& a) {
-  std::vector<Workload> all = chosen_workloads(a), sequences, others;
-  if (a.tier.empty()) return {{"", std::move(all), with_model(a.explore, a.model), fault_arguments(a)}};
-  for (Workload& workload : all)
-    if (workload.client != "toy") (workload.is_sequence ? sequences : others).push_back(std::move(workload));
-  const bool commit = a.tier == "commit";
-  ExploreConfig first = a.explore, second = a.explore, third = a.explore;
-  first.max_states = third.max_states = 0;
-  if (commit) {
-    first.limits.exhaustive = 128, first.limits.sampled = 512;
-    first.nested_limits = {.exhaustive = 16, .sampled = 16, .random_rows = 2, .line_subsets = 1};
-    first.nested_every = 256;
-    first.kills = false;  // the directed and random runs have them, and the sequences with !kill
-    third.depth = 1;
-    third.limits.exhaustive = 256, third.limits.sampled = 1 << 20;
-  }
-  second.max_states = commit ? kCommitStates : kNightlyStates;
-  return {{"W: ", sequences, first, fault_arguments(a)},
-          {"W: ", others, second, fault_arguments(a)},
-          {"E: ", sequences, with_model(third, CrashModel::E), fault_arguments(a)}};
+  const std::vector<Workload> chosen = chosen_workloads(a);
+  if (!a.tier.empty()) return tier_campaigns(a.tier, chosen, a.explore, fault_arguments(a));
+  return {{"", chosen, with_model(a.explore, a.model), fault_arguments(a)}};
 }
 
 int explore_all(const Arguments& a) {
@@ -230,28 +210,16 @@ int explore_all(const Arguments& a) {
   size_t tests = 0;
   for (const Campaign& campaign : all) tests += campaign.workloads.size();
   runner.plan(tests);
-  std::vector<Figure> figures;
-  Report total;
+  std::vector<Report> reports;
+  uint64_t violations = 0;
   for (const Campaign& campaign : all) {
-    const Report r = runner.run(campaign);
-    std::printf("# %s%s\n", campaign.label.c_str(), r.summary().c_str());
-    const char* model = model_name(campaign.explore.limits.model);
-    const bool sequences = !campaign.workloads.empty() && campaign.workloads[0].is_sequence;
-    if (!a.tier.empty() && sequences)
-      figures.push_back({"all sequences of 2 operations", r.workloads, r.violations,
-                         r.cut_points + r.starved_points, model, r.seconds});
-    if (!a.tier.empty() && sequences && r.cut_points != 0)
-      std::printf("# of these points %llu have more states than are visited one by one: families of selections\n",
-                  static_cast<unsigned long long>(r.cut_points));
-    figures.push_back({sequences && !a.tier.empty() ? "crash states of sequences" : "crash states", r.checked_states(),
-                       r.violations, r.cut_points, model, r.seconds});
-    total.add(r);
+    reports.push_back(runner.run(campaign));
+    violations += reports.back().violations;
+    std::printf("# %s%s\n", campaign.label.c_str(), reports.back().summary().c_str());
   }
-  figures.push_back(
-      {"leaked bytes over all crash states", total.checked_states(), total.leaked_bytes, 0, "W, E", total.seconds});
-  if (!a.json.empty() && !write_figures(a.json, figures))
+  if (!a.json.empty() && !write_figures(a.json, figures_of(all, reports)))
     return std::fprintf(stderr, "nacre_crash_test: cannot write %s\n", a.json.c_str()), 2;
-  return total.violations == 0 ? 0 : 1;
+  return violations == 0 ? 0 : 1;
 }
 
 int replay(const Workload& workload, const Arguments& a, SiteTable* sites) {
@@ -265,9 +233,17 @@ int replay(const Workload& workload, const Arguments& a, SiteTable* sites) {
   return finding.empty() ? 0 : 1;
 }
 
+// Pools are opened all day: what one gives back the next one takes, and the system need not zero it again.
+void keep_memory() {
+  mallopt(M_TRIM_THRESHOLD, 256 << 20);
+  mallopt(M_MMAP_THRESHOLD, 64 << 20);
+}
+
 int run(int argc, char** argv) {
   Arguments a;
   if (!parse_arguments(argc, argv, &a)) return 2;
+  a.explore.max_states = max_states(a);
+  keep_memory();
   const std::vector<Workload> workloads = chosen_workloads(a);
   if (a.list) {
     for (const Workload& w : workloads)

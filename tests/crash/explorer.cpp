@@ -17,6 +17,7 @@ namespace {
 constexpr size_t kMaxRecordedWeight = 8u << 20;  // words and candidates held before they are explored: 200 MB
 constexpr uint64_t kMinShare = 4;                // of each crash point, even when the budget is used up
 constexpr uint64_t kNoDeadline = ~0ull;
+constexpr uint64_t kTwinsChecked = 8;  // one twin in so many is checked all the same
 
 /// A step in the making: what the run is exploring at one depth.
 struct Position {
@@ -149,10 +150,15 @@ class Explorer::Run final : private SelectionVisitor {
     SelectionLimits limits = depth == 0 ? config_.limits : config_.nested_limits;
     const uint64_t left = position.deadline - std::min(position.deadline, checked_states());
     limits.exhaustive = std::min(limits.exhaustive, left);
+    limits.classes = std::min(limits.classes, left);
     limits.sampled = std::min(limits.sampled, left);
+    block_differs_ = false;
     const Coverage coverage =
         visit_selections(point.unsettled, limits, config_.seed ^ mix64(point.durable_hash), *this);
-    report_.cut_points += coverage != Coverage::all;
+    const bool by_class = coverage == Coverage::classes;
+    report_.class_points += by_class && !block_differs_;
+    (depth == 0 ? report_.cut_points : report_.nested_cut_points) +=
+        by_class ? block_differs_ : coverage != Coverage::all;
     report_.thinned_points += coverage == Coverage::thinned;
     report_.starved_points += position.starved;
     if (may_nest) nest(depth, point, deadline);
@@ -191,7 +197,7 @@ class Explorer::Run final : private SelectionVisitor {
   void explore_kill(uint32_t depth, const CrashPoint& point) {
     const uint64_t key = kill_key(point);
     if (seen_.find(key) != nullptr) return;
-    seen_.insert(key, 0);
+    seen_.insert(key, {});
     positions_[depth].selection = nullptr;
     run_state(depth, point, nullptr, key, true);
   }
@@ -226,9 +232,9 @@ class Explorer::Run final : private SelectionVisitor {
     const CrashPoint& point = *positions_[depth].point;
     const uint64_t hash = hash_of(point, selection);
     positions_[depth].selection = &selection;
-    if (const uint64_t* outcome = seen_.find(hash); outcome != nullptr) {
+    if (const Seen* seen = seen_.find(hash); seen != nullptr) {
       ++report_.seen_states;
-      judge_seen(depth, point, selection, hash, *outcome);
+      judge_seen(depth, point, selection, hash, *seen);
       return !stopped_;
     }
     if (checked_states() >= positions_[depth].deadline) {
@@ -236,7 +242,7 @@ class Explorer::Run final : private SelectionVisitor {
       return false;
     }
     run_state(depth, point, &selection, hash, false);
-    if (depth + 1 == depth_ || *seen_.find(hash) == kOutcomeFailed) return !stopped_;
+    if (depth + 1 == depth_ || seen_.find(hash)->outcome == kOutcomeFailed) return !stopped_;
     if (mix64(hash) % config_.nested_every == 0)
       positions_[depth].to_nest.push_back(selection);
     else
@@ -244,11 +250,27 @@ class Explorer::Run final : private SelectionVisitor {
     return !stopped_;
   }
 
-  // The image is known; only what it may recover to can be new.
+  // The image is known; only what it may recover to can be new, or whether that is the image of its block.
   void judge_seen(uint32_t depth, const CrashPoint& point, const Selection& selection, uint64_t hash,
-                  uint64_t outcome) {
-    if (outcome == kOutcomeFailed || allows(allowed_at(depth, point), outcome)) return;
-    run_state(depth, point, &selection, hash, false);  // for its finding
+                  const Seen& seen) {
+    if (seen.outcome == kOutcomeFailed) return;
+    if (!allows(allowed_at(depth, point), seen.outcome) || (in_block_ && seen.image == 0))
+      return run_state(depth, point, &selection, hash, false);
+    compare_with_block(seen);
+  }
+
+  // ---- blocks: states that should be recovered to one image. Once it was checked the others are its twins
+
+  void begin_block() override {
+    in_block_ = true;
+    block_ = {};
+  }
+  void end_block() override { in_block_ = false; }
+
+  void compare_with_block(const Seen& seen) {
+    if (!in_block_) return;
+    if (block_.image == 0) block_ = seen;
+    block_differs_ |= seen.image != block_.image || seen.image == 0;
   }
 
   const Allowed& allowed_at(uint32_t depth, const CrashPoint& point) const {
@@ -272,9 +294,11 @@ class Explorer::Run final : private SelectionVisitor {
         }
     }
     Recording* nested = nest ? &recordings_[depth + 1] : nullptr;
-    const Outcome outcome = oracle_.check(medium, allowed_at(depth, point), nested, mix64(hash));
+    const Seen unknown, *twin = mix64(hash) % kTwinsChecked == 0 ? &unknown : &block_;
+    const Outcome outcome =
+        oracle_.check(medium, allowed_at(depth, point), nested, mix64(hash), in_block_ ? twin : nullptr);
     medium.rollback(mark);
-    if (selection != nullptr) remember(depth, hash, outcome.fingerprint);
+    if (selection != nullptr) remember(depth, hash, outcome);
     if (trace_) *trace_ += outcome.finding.empty() ? "" : "finding: " + outcome.finding + "\n";
     if (!outcome.finding.empty()) found(outcome.finding);
     if (nested && depth + 1 < depth_ && !stopped_ && (outcome.finding.empty() || replay_)) {
@@ -285,9 +309,14 @@ class Explorer::Run final : private SelectionVisitor {
     show_progress();
   }
 
-  void remember(uint32_t depth, uint64_t hash, uint64_t outcome) {
-    if (seen_.find(hash) == nullptr) ++(depth == 0 ? report_.states : report_.nested_states);
-    seen_.insert(hash, outcome);
+  void remember(uint32_t depth, uint64_t hash, const Outcome& outcome) {
+    if (seen_.find(hash) == nullptr) {
+      ++(depth == 0 ? report_.states : report_.nested_states);
+      report_.twin_states += outcome.is_twin;
+    }
+    const Seen seen{outcome.fingerprint, outcome.image};
+    seen_.insert(hash, seen);
+    compare_with_block(seen);
   }
 
   void show_progress() {
@@ -330,6 +359,8 @@ class Explorer::Run final : private SelectionVisitor {
   std::vector<std::unique_ptr<CrashMedium>> levels_;  // the recovery after the (d + 1)-th crash runs here
   std::vector<Position> positions_;
   SeenStates seen_;
+  bool in_block_ = false, block_differs_ = false;
+  Seen block_;  // what its first state was recovered to
   Report report_;
   std::string finding_;
   uint32_t visiting_depth_ = 0;

@@ -3,6 +3,7 @@
 #include <catch2/catch.hpp>
 
 #include <cstring>
+#include <map>
 #include <set>
 #include <thread>
 
@@ -10,6 +11,7 @@
 #include "tests/crash/explorer.h"
 #include "tests/crash/mutation.h"
 #include "tests/crash/selection.h"
+#include "tests/crash/sequences.h"
 #include "tests/crash/toy_client.h"
 #include "tests/crash/zobrist.h"
 
@@ -43,8 +45,8 @@ Unsettled unsettled_words(uint32_t count, uint16_t versions, uint32_t words_per_
   uint64_t stamp = 0;
   for (uint32_t i = 0; i < count; ++i) {
     const uint32_t word_idx = i / words_per_line * 8 + i % words_per_line;
-    u.words.push_back({word_idx, static_cast<uint32_t>(u.candidates.size()), versions,
-                       static_cast<uint16_t>(versions - 1)});
+    u.words.push_back(
+        {word_idx, static_cast<uint32_t>(u.candidates.size()), versions, static_cast<uint16_t>(versions - 1)});
     for (uint16_t v = 0; v < versions; ++v) u.candidates.push_back({v, stamp++});
   }
   return u;
@@ -244,8 +246,7 @@ TEST_CASE("assign_killed keeps every version and the order of stores") {
 TEST_CASE("a covering array shows every pair of candidates of any two words") {
   for (const size_t count : {1, 2, 3, 5, 9, 36, 70, 130}) {
     std::vector<uint16_t> levels;
-    for (size_t i = 0; i < count; ++i)
-      levels.push_back(static_cast<uint16_t>(2 + (i % 5 == 0) + (i % 7 == 0)));
+    for (size_t i = 0; i < count; ++i) levels.push_back(static_cast<uint16_t>(2 + (i % 5 == 0) + (i % 7 == 0)));
     const auto rows = covering_array(levels);
     CHECK(rows.size() <= 80);
     uint64_t missing = 0;
@@ -349,12 +350,10 @@ TEST_CASE("beyond the limit the cut is reported and the families are there") {
   std::fill_n(prefix.begin(), 29, uint16_t{1});
   Selection suffix(40, 1);
   std::fill_n(suffix.begin(), 29, uint16_t{0});
-  for (const auto& expected :
-       {one_in, one_out, first_line, prefix, suffix, Selection(40, 0), Selection(40, 1)})
+  for (const auto& expected : {one_in, one_out, first_line, prefix, suffix, Selection(40, 0), Selection(40, 1)})
     CHECK(seen.distinct.count(expected) == 1);
   Collector few;
-  CHECK(visit_selections(unsettled_words(4000, 3), {.exhaustive = 64, .sampled = 100}, 1, few) ==
-        Coverage::thinned);
+  CHECK(visit_selections(unsettled_words(4000, 3), {.exhaustive = 64, .sampled = 100}, 1, few) == Coverage::thinned);
   CHECK(few.count < 400);
 }
 
@@ -375,8 +374,7 @@ TEST_CASE("a selection is written as the shorter list of exceptions and read bac
 
 TEST_CASE("shrinking keeps only the exceptions that matter") {
   const auto fails = [](const std::vector<CrashStep>& steps) {
-    return steps[0].pick.find("+0x18:1") != std::string::npos &&
-           steps[0].pick.find("+0x50:1") != std::string::npos;
+    return steps[0].pick.find("+0x18:1") != std::string::npos && steps[0].pick.find("+0x50:1") != std::string::npos;
   };
   std::string pick = "d";
   for (int off = 8; off < 0x100; off += 8) {
@@ -464,4 +462,33 @@ TEST_CASE("the same seed gives the same run") {
   CHECK(a.states == b.states);
   CHECK(a.nested_states == b.nested_states);
   CHECK(a.seen_states == b.seen_states);
+}
+
+TEST_CASE("the sequences of three are every operation of a family three times over, behind its own preparation") {
+  std::vector<Workload> pairs;
+  for (const ClientKind& kind : client_kinds())
+    for (Workload& workload : kind.workloads())
+      if (workload.is_sequence) pairs.push_back(std::move(workload));
+  std::map<std::string, std::pair<std::set<std::string>, uint64_t>> alphabets;  // family -> operations, pairs
+  const auto family = [](const Workload& w, size_t length) {
+    return w.client + w.config + join({w.ops.begin(), w.ops.end() - static_cast<ptrdiff_t>(length)}, ';');
+  };
+  for (const Workload& pair : pairs) {
+    auto& [alphabet, count] = alphabets[family(pair, 2)];
+    alphabet.insert(pair.ops.end()[-2]), alphabet.insert(pair.ops.end()[-1]);
+    ++count;
+  }
+  uint64_t expected = 0;
+  for (const auto& [name, of] : alphabets) {
+    CHECK(of.second == of.first.size() * of.first.size());  // every ordered pair is there
+    expected += of.first.size() * of.first.size() * of.first.size();
+  }
+  std::set<std::string> distinct, names;
+  for (const Workload& w : sequences_of_three(pairs)) {
+    CHECK(alphabets.count(family(w, 3)) == 1);
+    CHECK(w.ops.end()[-4] == "|");
+    distinct.insert(replay_line(w, {})), names.insert(w.client + w.name);
+  }
+  CHECK(distinct.size() == expected);
+  CHECK(names.size() == expected);
 }

@@ -24,7 +24,7 @@ bool allows(const Allowed& allowed, uint64_t outcome) {
                      [&](const Known* state) { return state->fingerprint == outcome; });
 }
 
-Outcome Oracle::check(CrashMedium& medium, const Allowed& allowed, Recording* nested, uint64_t salt) {
+Outcome Oracle::check(CrashMedium& medium, const Allowed& allowed, Recording* nested, uint64_t salt, const Seen* twin) {
   medium.set_blind(nested == nullptr);
   medium.set_sink(nested);
   if (nested) {
@@ -33,7 +33,7 @@ Outcome Oracle::check(CrashMedium& medium, const Allowed& allowed, Recording* ne
   }
   Outcome outcome;
   try {
-    outcome = recover_and_check(medium, allowed, nested, salt);
+    outcome = recover_and_check(medium, allowed, nested, salt, twin);
   } catch (const std::exception& e) {
     outcome.finding = std::string("exception: ") + e.what();
   }
@@ -42,7 +42,8 @@ Outcome Oracle::check(CrashMedium& medium, const Allowed& allowed, Recording* ne
   return outcome;
 }
 
-Outcome Oracle::recover_and_check(CrashMedium& medium, const Allowed& allowed, Recording* nested, uint64_t salt) {
+Outcome Oracle::recover_and_check(CrashMedium& medium, const Allowed& allowed, Recording* nested, uint64_t salt,
+                                  const Seen* twin) {
   Outcome outcome;
   auto opened = client_.open(std::make_unique<CrashDomain>(medium));
   if (!opened) {
@@ -52,6 +53,14 @@ Outcome Oracle::recover_and_check(CrashMedium& medium, const Allowed& allowed, R
     return outcome;
   }
   std::unique_ptr<Store> store = std::move(*opened);
+  if (twin != nullptr) {
+    outcome.image = medium.hash_after_blind_run();
+    if (outcome.image == twin->image) {
+      outcome.fingerprint = twin->outcome;
+      outcome.is_twin = true;
+      return outcome;
+    }
+  }
   if (nested) medium.observe();
   const size_t stores_before = medium.store_count();
   const Known* state = look(*store, allowed, "after recovery", &outcome.finding);

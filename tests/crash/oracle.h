@@ -9,6 +9,7 @@
 #include <string>
 
 #include "tests/crash/known_states.h"
+#include "tests/crash/seen_states.h"
 
 namespace nacre::crash {
 
@@ -18,7 +19,9 @@ inline constexpr uint64_t kOutcomeNoPool = 2;
 /// What became of one image.
 struct Outcome {
   uint64_t fingerprint = kOutcomeFailed;
-  std::string finding;  ///< empty: the oracle is content
+  std::string finding;   ///< empty: the oracle is content
+  uint64_t image = 0;    ///< hash of the image right after recovery, if somebody asked
+  bool is_twin = false;  ///< recovered to the image of its twin, so there was nothing more to check
 };
 
 bool allows(const Allowed& allowed, uint64_t outcome);
@@ -29,12 +32,15 @@ class Oracle {
   Oracle(Client& client, KnownStates& known, std::string* trace) : client_(client), known_(known), trace_(trace) {}
 
   /// Recovers what `medium` holds. `nested` null: nobody will ask about the crashes of this recovery. `salt` chooses
-  /// the operation that follows.
-  Outcome check(CrashMedium& medium, const Allowed& allowed, Recording* nested, uint64_t salt);
+  /// the operation that follows. `twin` may be null; else a state with the same log, which was checked or has an image
+  /// of 0: then this one is only recovered if that gives the image of the twin.
+  Outcome check(CrashMedium& medium, const Allowed& allowed, Recording* nested, uint64_t salt,
+                const Seen* twin = nullptr);
   uint64_t leaked_bytes() const noexcept { return leaked_bytes_; }
 
  private:
-  Outcome recover_and_check(CrashMedium& medium, const Allowed& allowed, Recording* nested, uint64_t salt);
+  Outcome recover_and_check(CrashMedium& medium, const Allowed& allowed, Recording* nested, uint64_t salt,
+                            const Seen* twin);
   const Known* probe(CrashMedium& medium, Store& store, const Known* state, Recording* nested, uint64_t salt,
                      std::string* finding);
   void reopen_and_look(CrashMedium& medium, std::unique_ptr<Store> store, const Known* state, uint64_t salt,

@@ -1,9 +1,11 @@
 #include "tests/crash/pool_client.h"
 
+#include <algorithm>
 #include <array>
 #include <cstring>
 #include <map>
 #include <set>
+#include <span>
 
 #include "alloc/commit.h"
 #include "alloc/heap_check.h"
@@ -60,9 +62,24 @@ std::vector<Put> parse_puts(std::string_view op) {
 
 // Every fourth record is all zeros: taken for a guarded line, it would be one that any log record is newer
 // than.
-std::byte pattern(uint64_t seed, uint64_t i) {
-  if (seed % 4 == 0) return std::byte{0};
-  return static_cast<std::byte>(mix64(seed + i / 8) >> i % 8 * 8);
+uint64_t pattern(uint64_t seed, uint64_t word) { return seed % 4 == 0 ? 0 : mix64(seed + word); }
+
+void fill_pattern(uint64_t seed, std::span<std::byte> bytes) {
+  for (uint64_t n = 0; !bytes.empty(); bytes = bytes.subspan(std::min(bytes.size(), kWordBytes)), ++n) {
+    const uint64_t word = pattern(seed, n);
+    std::memcpy(bytes.data(), &word, std::min(bytes.size(), sizeof word));
+  }
+}
+
+bool has_pattern(uint64_t seed, std::span<const std::byte> bytes) {
+  uint64_t different = 0;
+  for (uint64_t n = 0; !bytes.empty(); bytes = bytes.subspan(std::min(bytes.size(), kWordBytes)), ++n) {
+    const uint64_t expected = pattern(seed, n);
+    uint64_t word = expected;  // what is behind the end is right
+    std::memcpy(&word, bytes.data(), std::min(bytes.size(), sizeof word));
+    different |= word ^ expected;
+  }
+  return different == 0;
 }
 
 /// Folded over nodes and records in order of their numbers.
@@ -211,7 +228,7 @@ class PoolStore final : public Store {
     std::byte* p = pool_->at<std::byte>(off);
     RecordHead head{0, static_cast<uint32_t>(put.key), put.bytes, put.seed};
     std::memcpy(p, &head, sizeof head);
-    for (uint64_t i = sizeof head; i < put.bytes; ++i) p[i] = pattern(put.seed, i);
+    fill_pattern(put.seed, {p + sizeof head, put.bytes - sizeof head});
     head.crc = alloc::range_crc(c.salt(), off, p, put.bytes);
     std::memcpy(p, &head.crc, sizeof head.crc);
     c.flush_fresh(off, put.bytes, head.crc, kRecordFlush);
@@ -357,7 +374,7 @@ class PoolStore final : public Store {
     std::memcpy(&head, p, sizeof head);
     bool sound = head.key == key && head.bytes >= sizeof head && head.bytes <= pool_->layout().pool_bytes() - off &&
                  alloc::range_intact(pool_->salt(), off, p, head.bytes);
-    for (uint64_t i = sizeof head; sound && i < head.bytes; ++i) sound = p[i] == pattern(head.seed, i);
+    sound = sound && has_pattern(head.seed, {p + sizeof head, head.bytes - sizeof head});
     if (sound)
       content->see({key, head.bytes, head.seed});
     else
@@ -607,7 +624,7 @@ std::vector<Workload> pool_workloads() {
         all.push_back({form.substr(5) + ": " + first + ", " + second,
                        "pool",
                        form,
-                       {"put:0:24:9:1:24:8", "|", first, second},
+                       {"put:0:24:9:1:24:8", "retire", "|", first, second},
                        false,
                        true});
     for (const std::string& first : large_alphabet())
@@ -615,7 +632,7 @@ std::vector<Workload> pool_workloads() {
         all.push_back({form.substr(5) + ": extents, " + first + ", " + second,
                        "pool",
                        form + ",chunk=1024",
-                       {"put:0:5000:9:1:700:8:2:24:7", "|", first, second},
+                       {"put:0:5000:9:1:700:8:2:24:7", "retire", "|", first, second},
                        false,
                        true});
     for (uint64_t seed = 1; seed <= 16; ++seed) {

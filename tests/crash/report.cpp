@@ -13,7 +13,10 @@ void Report::add(const Report& other) {
   nested_points += other.nested_points;
   nested_states += other.nested_states;
   seen_states += other.seen_states;
+  class_points += other.class_points;
+  twin_states += other.twin_states;
   cut_points += other.cut_points;
+  nested_cut_points += other.nested_cut_points;
   thinned_points += other.thinned_points;
   not_nested += other.not_nested;
   starved_points += other.starved_points;
@@ -28,11 +31,13 @@ std::string Report::summary() const {
   const double rate = seconds > 0 ? static_cast<double>(checked_states()) / seconds : 0;
   std::snprintf(text, sizeof text,
                 "%" PRIu64 " workloads, %" PRIu64 " crash points, %" PRIu64 " distinct states, %" PRIu64
-                " nested points, %" PRIu64 " nested states, %" PRIu64 " seen before; cut: %" PRIu64
-                " points sampled (%" PRIu64 " thinned, %" PRIu64 " starved), %" PRIu64
-                " recoveries not nested; %" PRIu64 " violations, %" PRIu64 " leaked bytes, %.1f s, %.0f states/s",
-                workloads, points, states, nested_points, nested_states, seen_states, cut_points, thinned_points,
-                starved_points, not_nested, violations, leaked_bytes, seconds, rate);
+                " nested points, %" PRIu64 " nested states (%" PRIu64 " twins of others), %" PRIu64
+                " seen before, %" PRIu64 " points by class; cut: %" PRIu64 " points sampled and %" PRIu64
+                " nested ones (%" PRIu64 " thinned, %" PRIu64 " starved), %" PRIu64 " recoveries not nested; %" PRIu64
+                " violations, %" PRIu64 " leaked bytes, %.1f s, %.0f states/s",
+                workloads, points, states, nested_points, nested_states, twin_states, seen_states, class_points,
+                cut_points, nested_cut_points, thinned_points, starved_points, not_nested, violations, leaked_bytes,
+                seconds, rate);
   return text;
 }
 

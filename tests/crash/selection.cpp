@@ -5,6 +5,7 @@
 #include <map>
 
 #include "pmem/base/units.h"
+#include "tests/crash/state_classes.h"
 #include "tests/crash/zobrist.h"
 
 namespace nacre::crash {
@@ -25,6 +26,10 @@ class Walk {
     if (selection_count(u_, limits_.exhaustive + 1) <= limits_.exhaustive) {
       all();
       return Coverage::all;
+    }
+    if (const StateClasses classes(u_); few_classes(classes)) {
+      each_class(classes);
+      return Coverage::classes;
     }
     ends();
     array_rows();
@@ -56,6 +61,22 @@ class Walk {
         if (!more) selection_[i] = 0;
       }
     }
+  }
+
+  bool few_classes(const StateClasses& classes) const {
+    const uint64_t ceiling = limits_.classes + 1;
+    return std::min(classes.count(ceiling), classes.count_in_blocks(ceiling)) < ceiling;
+  }
+
+  // Then some more, though nobody should be able to tell them from those that were visited.
+  void each_class(const StateClasses& classes) {
+    const uint64_t ceiling = limits_.classes + 1;
+    if (classes.count(ceiling) <= classes.count_in_blocks(ceiling))
+      classes.visit_all(random_, visitor_);
+    else
+      classes.visit_blocks(random_, visitor_);
+    array_rows();
+    random_rows();
   }
 
   void ends() {

@@ -1,7 +1,8 @@
 // Which of the crash states of one moment are looked at.
 //
 // A selection names, for each unsettled word, which of its candidates survived. If the product of the
-// candidate counts is within the limit, every selection is visited. Otherwise:
+// candidate counts is within the limit, every selection is visited. Else, if the classes of selections
+// (state_classes.h) are few enough, what tells about all of them, and a sample of the others. Otherwise:
 //
 //   all durable, all latest
 //   a strength-2 covering array: any two words show every pair of their candidates in some row
@@ -37,6 +38,7 @@ using Selection = std::vector<uint16_t>;  ///< by index into Unsettled::words; 0
 struct SelectionLimits {
   CrashModel model = CrashModel::W;
   uint64_t exhaustive = 4096;  ///< visit every selection if there are at most so many
+  uint64_t classes = 4096;     ///< else the classes if at most so many selections tell about all of them
   uint64_t sampled = 4096;     ///< else at most about so many
   uint32_t random_rows = 16;
   uint32_t line_subsets = 8;  ///< all subsets of lines up to this many lines
@@ -44,6 +46,7 @@ struct SelectionLimits {
 
 enum class Coverage : uint8_t {
   all,      ///< every selection was visited
+  classes,  ///< so many that all are known, if the states of each block were recovered to one image
   sampled,  ///< a cut: the families above
   thinned,  ///< a cut: not even all of those
 };
@@ -52,6 +55,9 @@ enum class Coverage : uint8_t {
 class SelectionVisitor {
  public:
   virtual bool visit(const Selection& selection) = 0;
+  /// The selections up to end_block() are expected to be recovered to one image, byte for byte.
+  virtual void begin_block() {}
+  virtual void end_block() {}
 
  protected:
   ~SelectionVisitor() = default;

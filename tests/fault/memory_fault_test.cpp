@@ -29,9 +29,9 @@ Code code_of(const std::function<Status()>& operation) {
 
 bool locks_are_free(Db& db) {
   alloc::Pool& pool = db.pool();
-  for (uint32_t i = 0; i < 1u << 16; ++i)
+  for (uint32_t i = 0; i < pool.index_locks().stripe_count(); ++i)
     if (pool.index_locks().state(i) != alloc::LineLocks::kFree) return false;
-  for (uint32_t i = 0; i < 1u << 12; ++i)
+  for (uint32_t i = 0; i < pool.slab_locks().stripe_count(); ++i)
     if (pool.slab_locks().state(i) != alloc::LineLocks::kFree) return false;
   for (auto& lane : pool.lanes())
     if (lane->held.load() != 0) return false;

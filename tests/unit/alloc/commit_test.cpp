@@ -19,9 +19,9 @@ pmem::Counters cost_of(pmem::Domain& domain, const auto& operation) {
 }
 
 bool all_free(Pool& pool) {
-  for (uint32_t i = 0; i < 1u << 16; ++i)
+  for (uint32_t i = 0; i < pool.index_locks().stripe_count(); ++i)
     if (pool.index_locks().state(i) != LineLocks::kFree) return false;
-  for (uint32_t i = 0; i < 1u << 12; ++i)
+  for (uint32_t i = 0; i < pool.slab_locks().stripe_count(); ++i)
     if (pool.slab_locks().state(i) != LineLocks::kFree) return false;
   for (auto& lane : pool.lanes())
     if (lane->held.load() != 0) return false;
@@ -265,7 +265,8 @@ TEST_CASE("a record too large for half a lane is too_large, nothing is locked, a
     Commit c(p.pool());
     REQUIRE(c.begin().ok());
     REQUIRE(c.lock(lines, lines.size(), lines.size()) == Code::too_large);
-    for (uint32_t i = 0; i < 1u << 16; ++i) REQUIRE(p->index_locks().state(i) == LineLocks::kFree);
+    for (uint32_t i = 0; i < p->index_locks().stripe_count(); ++i)
+      REQUIRE(p->index_locks().state(i) == LineLocks::kFree);
     const uint64_t line = p.anchor();
     REQUIRE(c.lock(lines, 1, 1).ok());  // many locks alone are fine
     c.unlock();

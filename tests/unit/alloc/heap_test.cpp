@@ -68,6 +68,26 @@ TEST_CASE(
   }
 }
 
+TEST_CASE("the table of class look-ups says what a search says, with classes in any order, doubled, retired and absent") {
+  const Geometry geometry;
+  test::Random random{7};
+  for (int round = 0; round < 200; ++round) {
+    std::vector<uint64_t> words(random.below(40));
+    for (uint64_t& word : words) {
+      const auto unit = static_cast<uint32_t>(kMinUnitBytes + random.below(round % 2 == 0 ? 32 : 400) * kUnitAlign);
+      word = live_class_word({unit}, geometry);
+      if (const uint64_t kind = random.below(4); kind < 2)
+        word = kind == 0 ? 0 : with_class_state(word, ClassState::retired);
+    }
+    SizeClasses classes;
+    REQUIRE(classes.load(words, geometry).ok());
+    uint64_t different = 0;
+    for (uint64_t bytes = 0; bytes <= 8192; ++bytes)
+      different += classes.class_for(bytes, kUnitAlign) != classes.class_for_without(bytes, kUnitAlign, kMaxClasses);
+    REQUIRE(different == 0);
+  }
+}
+
 TEST_CASE("the fractions of a chunk leave no slab tail of a whole 16 bytes per unit") {
   const DefaultClasses classes(Geometry{});
   for (uint32_t id = 0; id < classes.count(); ++id) {
