@@ -225,6 +225,7 @@ void Pool::bring_home() noexcept {
     while (lane->held.exchange(1, std::memory_order_acquire) != 0) backoff.wait(lane.get());
     for (const auto& lines : lane->half_lines) {
       if (&lines != &lane->half_lines[0] && broken(site::kRetireHalf)) continue;
+      if (lane != lanes_.front() && broken(site::kRetireOneLane)) continue;
       for (uint64_t off : lines) domain_->flush(off, kLineBytes, site::kRetireHomeFlush);
     }
     lane->retiring_seq = lane->applied_seq.load(std::memory_order_acquire);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "alloc/pool.h"
+#include "engine/mutants.h"
 #include "pmem/base/status.h"
 
 namespace nacre::engine {
@@ -34,7 +35,7 @@ inline bool try_read_line(alloc::Pool& pool, uint64_t line_off, LineView& out) n
   const uint64_t after = sync::load_acquire(&line->guard);
   if (before != after) return false;
   out.guard = after & ~alloc::kBusyBit;
-  return alloc::guard_matches(pool.salt(), line_off, out.words, after);
+  return alloc::guard_matches(pool.salt(), line_off, out.words, after) || broken(site::kReadLineUnchecked);
 }
 
 inline Status read_line(alloc::Pool& pool, uint64_t line_off, LineView& out) noexcept {
