@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "alloc/heap_layout.h"
+#include "alloc/historic_mutants.h"
 #include "alloc/mutants.h"
 #include "alloc/sites.h"
 
@@ -143,6 +144,7 @@ Status Commit::free(uint64_t off, UnitUse use) {
   NACRE_TRY(pool_.heap().locate_to_free(off, freed.unit));
   freed.lines = use == UnitUse::lines;
   if (!freed.unit.is_extent()) __builtin_prefetch(pool_.line(Heap::bit_of(freed.unit).line_off));
+  if (broken(site::kFreedThenUnlinked)) return free_by_itself(freed);
   lane_->freed.push_next();
   return Code::ok;
 }
@@ -189,6 +191,7 @@ inline void Commit::unlock_slab_lines() noexcept {
 
 Status Commit::lock(std::span<const uint64_t> line_offs, uint64_t max_lines, uint64_t max_ops) {
   Lane& lane = *lane_;
+  if (!line_offs.empty() && broken(site::kUnlinkedThenFreed)) hold_frees_back();
   const uint64_t bit_count = lane.allocated.size() + lane.freed.size() + (own_word_ != nullptr ? 1 : 0);
   max_cells_ = max_record_cells(lane.record.fresh.size(), max_lines + bit_count, max_ops + bit_count);
   if (max_cells_ > lane.half_cells || lane.record.fresh.size() > kMaxFreshRanges) [[unlikely]]
@@ -430,6 +433,7 @@ inline void Commit::apply() noexcept {
       pool_.index_locks().set_applying(pool_.index_locks().stripe_of(record.updates[i].line_off));
       uint64_t* guard = &pool_.line(record.updates[i].line_off)->guard;
       sync::store_release(guard, *guard | kBusyBit);
+      if (broken(site::kLockSurvives)) pool_.domain().dirty(record.updates[i].line_off, kLineBytes);  // let it be seen
     }
   apply_updates();
   unlock_slab_lines();
@@ -450,6 +454,7 @@ void Commit::finish() noexcept {
   if (!broken(site::kCommitAppliedUntold)) lane.applied_seq.store(lane.record.seq, std::memory_order_release);
   if (broken(site::kCommitInFlightFreed)) give_back();
   lane.allocated.clear();
+  if (broken(site::kUnlinkedThenFreed)) free_what_was_held_back();
   const bool retire = lane.line_frees_since_retire >= kRetireLimboUnits;
   const bool advance = retire || pool_.advance_is_due(lane);
   if (advance) lane.frees_since_advance = lane.freed_bytes_since_advance = 0;

@@ -135,6 +135,11 @@ class Commit {
   Status add_chunk_words() noexcept;
   Status grow(uint64_t chunks, uint64_t seen_bytes);
   Status repin_and_reclaim();
+  // Mutants: see historic_mutants.h.
+  Status allocate_by_itself(const UnitRef& unit);
+  Status free_by_itself(const Lane::Freed& freed);
+  void hold_frees_back();
+  void free_what_was_held_back();
   template <class Work>
   Status without_lane(Work&& work);
   void prefetch_next(Slab& slab) const noexcept;

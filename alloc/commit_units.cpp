@@ -1,9 +1,12 @@
 // The part of a commit that reserves units, and makes room for them: commits of the heap's own on the same lane, and
 // waits without it.
+#include <span>
 #include <utility>
+#include <vector>
 
 #include "alloc/commit.h"
 #include "alloc/heap_layout.h"
+#include "alloc/historic_mutants.h"
 #include "alloc/mutants.h"
 #include "alloc/sites.h"
 
@@ -39,6 +42,7 @@ Status Commit::allocate(uint64_t bytes, UnitUse use, uint64_t& off) {
       s = allocate_extent(bytes, unit);  // there may be room for one record if not for a slab of them
     if (!s.ok() && s.code() != Code::not_found) return s;
   }
+  if (broken(site::kAllocatedThenLinked)) return off = unit.off(), allocate_by_itself(unit);
   lane_->allocated.push(unit);
   off = unit.off();
   if (!unit.is_extent()) {
@@ -51,6 +55,7 @@ Status Commit::allocate(uint64_t bytes, UnitUse use, uint64_t& off) {
 Status Commit::allocate_unit(uint32_t class_id, UnitRef& unit) {
   Heap& heap = pool_.heap();
   Status s = heap.reserve(lane_->arena, class_id, unit);
+  if (std::exchange(lane_->arena.had_to_read, false)) [[unlikely]] pool_.growth()->load_ahead();
   if (s.code() != Code::not_found) return s;
   const uint64_t word = heap.classes().word(class_id);  // retire_class waits for lanes, so up to here it is our class
   for (bool drained = false;;) {
@@ -137,6 +142,18 @@ class Commit::Inner {
     lane_.applied_seq.store(lane_.last_seq, std::memory_order_release);
     return Code::ok;
   }
+  /// Changes the bits of these units and nothing else, durably. (Mutants only.)
+  Status publish_bits(std::span<const UnitRef> allocated, std::span<const Lane::Freed> freed) {
+    lane_.allocated.reserve(allocated.size());
+    for (const UnitRef& unit : allocated) lane_.allocated.push(unit);
+    lane_.freed.reserve(freed.size());
+    for (const Lane::Freed& f : freed) lane_.freed.push(f);
+    NACRE_TRY(commit.lock({}, 0, 0));
+    NACRE_TRY(commit.make_visible());
+    lane_.applied_seq.store(lane_.last_seq, std::memory_order_release);
+    lane_.allocated.clear();
+    return Code::ok;
+  }
   bool failed() const noexcept { return commit.broken_; }
 
  private:
@@ -147,6 +164,32 @@ class Commit::Inner {
   ReservedVector<UnitRef> allocated_;
   ReservedVector<Lane::Freed> freed_;
 };
+
+// ---- mutants: a unit's bit and the word that leads to it are two commits ----
+
+namespace {
+
+// Made by the mutant: in all other builds a thread has nothing to set up.
+std::vector<Lane::Freed>& held_back() {
+  static thread_local auto* list = new std::vector<Lane::Freed>;
+  return *list;
+}
+
+}  // namespace
+
+Status Commit::allocate_by_itself(const UnitRef& unit) { return Inner(*this).publish_bits({&unit, 1}, {}); }
+
+Status Commit::free_by_itself(const Lane::Freed& freed) { return Inner(*this).publish_bits({}, {&freed, 1}); }
+
+void Commit::hold_frees_back() {
+  held_back().assign(lane_->freed.begin(), lane_->freed.end());
+  lane_->freed.clear();
+}
+
+void Commit::free_what_was_held_back() {
+  const std::vector<Lane::Freed> freed = std::exchange(held_back(), {});
+  if (!freed.empty()) (void)Inner(*this).publish_bits({}, freed);
+}
 
 // A new slab is a commit of one line: a crash after it leaves an empty slab, which is no leak.
 Status Commit::make_slab(uint32_t class_id) {

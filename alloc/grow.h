@@ -11,9 +11,10 @@
 //   4 one commit          pool_bytes in both copies of the roots line, and the word of a zone that is new
 //   5 Layout, Heap        in DRAM, before the commit's lines are unlocked
 //
-// A helper thread does this ahead of demand: it is woken when free chunks become few, and it also takes the page faults
-// of chunks that will be handed out next. Steps 1 to 3 hold no lock that an operation takes; step 4 is an ordinary
-// commit. An operation that finds no chunk all the same grows the pool itself, or waits for the helper that is at it.
+// A helper thread does this ahead of demand: it is woken when free chunks become few. It also takes the page faults of
+// chunks that will be handed out next, and reads what the heap of a large pool does not know yet. Steps 1 to 3 hold no
+// lock that an operation takes; step 4 is an ordinary commit. An operation that finds no chunk all the same grows the
+// pool itself, or waits for the helper that is at it.
 //
 // Lock order: Growth::mutex_ comes before lanes; nobody takes it while holding a lane. Growth::wake_mutex_ and
 // Growth::refusal_mutex_ are leaves.
@@ -37,7 +38,8 @@ struct GrowOptions {
   bool allowed = true;      ///< false: the pool keeps its size
   bool helper = true;       ///< false: only an operation that needs a chunk grows the pool, so that runs are repeatable
   uint64_t max_bytes = 0;   ///< the pool grows no larger; 0: as large as medium and format allow
-  uint64_t step_bytes = 0;  ///< what one growth adds, at least a chunk; 0: an eighth of the pool, 4 to 64 MiB
+  uint64_t step_bytes = 0;  ///< what one growth adds; 0: an eighth of the pool, 4 to 64 MiB. At least a chunk, and from
+                            ///< 2 MiB on the pool ends at a multiple of 2 MiB
 };
 
 /// What one growth would do.
@@ -77,6 +79,12 @@ class Growth {
   /// thread.
   void chunk_taken(uint32_t first, uint32_t chunks, uint64_t free_chunks) noexcept;
 
+  /// Says that a reservation had to read the chunk table or a bitmap: in a pool of many chunks the helper reads the
+  /// rest, in bounded steps with pauses in which operations get the heap's mutex. Cheap; any thread.
+  void load_ahead() noexcept;
+  /// Whether the helper was asked to.
+  bool reads_ahead() const noexcept { return load_wanted_.load(std::memory_order_relaxed); }
+
   /// Gives empty chunks at the pool's end back to the medium. Ok also if there are none. locked: an operation that has
   /// been running for long may still see what would be given back; io_error, corruption, read_only.
   Status shrink();
@@ -113,6 +121,7 @@ class Growth {
   uint64_t known_to_be_free() noexcept;
   void grow_ahead() noexcept;
   void prefault_ahead() noexcept;
+  void read_ahead() noexcept;
 
   Pool& pool_;
   const GrowOptions options_;
@@ -131,6 +140,8 @@ class Growth {
   std::atomic<uint64_t> taken_{0};           // chunks handed out by this handle
   std::atomic<bool> refused_{false};         // the last growth failed: only an operation tries again
   std::atomic<bool> no_prefault_{false};     // the medium has no use for it
+  std::atomic<bool> load_wanted_{false};     // stays once it is set: what a growth adds is read with it
+  bool load_ended_ = false;                  // all is read, or cannot be read; of the helper
   std::atomic<bool> woken_{false};
   sync::Mutex wake_mutex_;
   std::unique_ptr<std::condition_variable_any> wake_;  // made with the helper

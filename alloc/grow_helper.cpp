@@ -2,6 +2,7 @@
 #include <signal.h>
 
 #include <algorithm>
+#include <chrono>
 #include <system_error>
 
 #include "alloc/grow.h"
@@ -23,6 +24,12 @@ constexpr uint64_t kPrefaultFromChunks = 4;
 constexpr uint64_t kMaxAheadBytes = 32 * kMiB;
 // One call at a time holds the map of the process for as long as these pages take, some 50 microseconds.
 constexpr uint64_t kPrefaultPieceBytes = 128 * 1024;
+
+// What is unknown of a smaller pool is read on demand in a fraction of a millisecond.
+constexpr uint64_t kLoadFromChunks = 256;
+// The heap's mutex is not fair: a writer that waits for it gets it in a pause, a fraction of a millisecond later.
+constexpr uint32_t kLoadsBetweenPauses = 4;
+constexpr std::chrono::microseconds kLoadPause{20};
 
 /// Blocks all signals of the calling thread, so that a thread it starts gets none that are meant for the application.
 class SignalsBlocked {
@@ -62,6 +69,12 @@ void Growth::chunk_taken(uint32_t first, uint32_t chunks, uint64_t free_chunks) 
   const bool prefault = taken >= kPrefaultFromChunks && !no_prefault_.load(std::memory_order_relaxed) &&
                         next_off + ahead_bytes() / 2 > prefaulted_off_.load(std::memory_order_relaxed);
   if (grow || prefault) wake();
+}
+
+void Growth::load_ahead() noexcept {
+  if (!options_.helper || load_wanted_.load(std::memory_order_relaxed)) return;
+  if (pool_.layout().chunk_count() < kLoadFromChunks || load_wanted_.exchange(true, std::memory_order_relaxed)) return;
+  wake();
 }
 
 void Growth::wake() noexcept {
@@ -120,6 +133,7 @@ void Growth::run() noexcept {
 void Growth::work() noexcept {
   grow_ahead();
   prefault_ahead();
+  read_ahead();
 }
 
 // What the heap knows after it has read the whole chunk table; a table that cannot be read is for operations to report.
@@ -154,6 +168,20 @@ void Growth::prefault_ahead() noexcept {
     if (!pool_.domain().prefault(off, bytes)) return no_prefault_.store(true, std::memory_order_relaxed);
     prefaulted_off_.store(off + bytes, std::memory_order_relaxed);
     prefaulted_bytes_.fetch_add(bytes, std::memory_order_relaxed);
+  }
+}
+
+// A need to grow comes first, and brings us back here. A line that cannot be read is for operations to report.
+void Growth::read_ahead() noexcept {
+  if (!load_wanted_.load(std::memory_order_relaxed)) return;
+  for (uint32_t steps = 1; !load_ended_; ++steps) {
+    if (woken_.load(std::memory_order_relaxed) || stopping_.load(std::memory_order_relaxed)) return;
+    try {
+      if (!pool_.heap().load_some().value_or(false)) load_ended_ = true;
+    } catch (const std::bad_alloc&) {
+      load_ended_ = true;
+    }
+    if (steps % kLoadsBetweenPauses == 0) std::this_thread::sleep_for(kLoadPause);
   }
 }
 

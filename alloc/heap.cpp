@@ -104,7 +104,9 @@ Status Heap::load_next(ClassSlabs& list) {
 // In a large pool that is overwritten at random, slabs with room have one free unit each, and every reservation goes on
 // to another slab. What the next one will touch is asked for in three steps, one with each slab that is taken.
 inline void Heap::prefetch_listed(const ClassSlabs& list) const noexcept {
-  const auto ahead = [&](size_t n) { return n <= list.with_room.size() ? *(list.with_room.end() - static_cast<std::ptrdiff_t>(n)) : nullptr; };
+  const auto ahead = [&](size_t n) {
+    return n <= list.with_room.size() ? *(list.with_room.end() - static_cast<std::ptrdiff_t>(n)) : nullptr;
+  };
   if (const Slab* slab = ahead(3)) __builtin_prefetch(slab);
   if (const Slab* slab = ahead(2)) slab->prefetch_next_word();
   if (Slab* slab = ahead(1))
@@ -129,8 +131,18 @@ bool Heap::take_listed(ClassSlabs& list, Arena& arena, uint32_t class_id, UnitRe
   return false;
 }
 
-// Each turn holds the lock for one bounded step.
 Status Heap::refill(Arena& arena, uint32_t class_id, UnitRef& out) {
+  const uint64_t words = words_read_.load(std::memory_order_relaxed);
+  const uint64_t slabs = slabs_loaded_.load(std::memory_order_relaxed);
+  const Status s = refill_and_read(arena, class_id, out);
+  const bool read = words != words_read_.load(std::memory_order_relaxed) ||
+                    slabs != slabs_loaded_.load(std::memory_order_relaxed);
+  arena.had_to_read |= read;
+  return s;
+}
+
+// Each turn holds the lock for one bounded step.
+Status Heap::refill_and_read(Arena& arena, uint32_t class_id, UnitRef& out) {
   const uint32_t slab_chunks = classes_.slab_chunks(class_id);
   for (uint32_t loads = 0;;) {
     sync::Guard guard(mutex_);

@@ -39,6 +39,7 @@ namespace nacre::alloc {
 /// The slabs a lane allocates from.
 struct Arena {
   std::array<Slab*, kMaxClasses> active{};
+  bool had_to_read = false;  // a reservation read the chunk table or a bitmap: reading ahead would help the next
 };
 
 /// Where a unit's bit is on the medium.
@@ -263,6 +264,7 @@ class Heap {
   Status load_next(ClassSlabs& list);                           // mutex_ held
   void make_room(ClassSlabs& list);  // mutex_ held; so that what is noexcept never allocates
   Status refill(Arena& arena, uint32_t class_id, UnitRef& out);
+  Status refill_and_read(Arena& arena, uint32_t class_id, UnitRef& out);
   bool take_listed(ClassSlabs& list, Arena& arena, uint32_t class_id, UnitRef& out);
   void prefetch_listed(const ClassSlabs& list) const noexcept;
   void list_room(Slab* slab) noexcept;

@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "alloc/heap.h"
+#include "alloc/historic_mutants.h"
 #include "alloc/mutants.h"
 #include "alloc/steady_line.h"
 
@@ -137,7 +138,7 @@ void Heap::extend() noexcept {
 void Heap::give_run(FreeRun run) noexcept {
   // Ahead of the cursor nothing is given: the cursor will find what the medium says. An overlap is damage, and then the
   // chunks are rather lost until the next open than handed out twice.
-  if (run.chunks != 0 && scanned(run.first)) (void)runs_.insert(run);
+  if (run.chunks != 0 && (scanned(run.first) || broken(site::kGivenAheadOfCursor))) (void)runs_.insert(run);
 }
 
 // ---- extents ----

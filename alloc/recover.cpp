@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <vector>
 
+#include "alloc/historic_mutants.h"
 #include "alloc/lane_layout.h"
 #include "alloc/log_record.h"
 #include "alloc/mutants.h"
@@ -225,7 +226,8 @@ class Recovery {
     const bool same = std::equal(words, words + kLineWords, line->words);
     std::copy_n(words, kLineWords, line->words);
     if (!broken(site::kRecoverNoGuard))
-      line->guard = chain.back().update->guard;  // not one made here: damage elsewhere in the line must stay visible
+      // Not one made here: damage elsewhere in the line must stay visible.
+      line->guard = chain.back().update->guard | (broken(site::kLockSurvives) ? line->guard & kBusyBit : 0);
     if (broken(site::kRecoverGuardMade)) line->guard = make_guard(salt_, off, words, top);
     if (broken(site::kRecoverFlushChanged) && same) return;
     domain_.flush(off, kLineBytes, site::kRecoverHomeFlush);  // changed or not: it may never have been fenced

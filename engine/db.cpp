@@ -9,6 +9,7 @@
 #include "engine/db_impl.h"
 #include "engine/dram/dram_table.h"
 #include "engine/engines.h"
+#include "engine/historic_mutants.h"
 #include "engine/mutants.h"
 #include "pmem/base/os.h"
 #include "pmem/media/open.h"
@@ -204,7 +205,7 @@ Result<std::shared_ptr<Table>> Db::Impl::open_table(std::string_view name, std::
       if (!entry) return entry.status();
     }
     auto hash_table = std::make_shared<hash::HashTable>(*pool, catalogue, mutex, shape, *entry);
-    if (made || (was_clean && entry->count_valid)) hash_table->tree().set_base_count(entry->count);
+    if (made || ((was_clean || broken(site::kCountBelieved)) && entry->count_valid)) hash_table->tree().set_base_count(entry->count);
     table = hash_table;
   } else {
     table = std::make_shared<dram::DramTable>();
@@ -233,7 +234,7 @@ Status Db::Impl::stop() {
   default_table.reset();
   if (options.read_only) return Code::ok;
   if (!pool->writable().ok()) return pool->domain().health();  // nothing more can be written; the next open recovers
-  if (broken(site::kCleanFirst)) NACRE_TRY(set_state(state_word() & ~alloc::kStateDirty));
+  if (broken(site::kCleanTooEarly)) NACRE_TRY(set_state(state_word() & ~alloc::kStateDirty));
   NACRE_ASSIGN(const auto entries, catalogue.list());
   for (const TableEntry& e : entries) {
     if (e.state != TableState::live || broken(site::kCountsStay)) continue;

@@ -1,6 +1,7 @@
 // Reading guarded lines without a lock, while others may be changing them.
 #pragma once
 
+#include "alloc/historic_mutants.h"
 #include "alloc/pool.h"
 #include "engine/mutants.h"
 #include "pmem/base/status.h"
@@ -32,6 +33,7 @@ inline bool try_read_line(alloc::Pool& pool, uint64_t line_off, LineView& out) n
   if ((before & alloc::kBusyBit) != 0 &&
       pool.index_locks().state(pool.index_locks().stripe_of(line_off)) == alloc::LineLocks::kApplying)
     return false;
+  if ((before & alloc::kBusyBit) != 0 && broken(alloc::site::kLockSurvives)) return false;
   const uint64_t after = sync::load_acquire(&line->guard);
   if (before != after) return false;
   out.guard = after & ~alloc::kBusyBit;

@@ -59,8 +59,6 @@ inline constinit Mutant kDropNodeKept{"engine.drop.node_kept", "segments and nod
 inline constinit Mutant kDropsForgotten{"engine.db.drops_forgotten",
                                         "an open does not go on with drops that a crash cut short"};
 inline constinit Mutant kDirtyUnsaid{"engine.db.dirty_unsaid", "an open does not say that the pool is being written"};
-inline constinit Mutant kCleanFirst{"engine.db.clean_first",
-                                    "a close says that the pool is clean before the counts are stored"};
 inline constinit Mutant kCountsStay{"engine.db.counts_stay", "a close does not store the counts"};
 inline constinit Mutant kReadLineUnchecked{"engine.read.line_unchecked",
                                            "a reader believes an index line without its check"};
@@ -78,7 +76,7 @@ inline constexpr std::array kMutants{
     &kHashGetHomeOnly,  &kSplitRightLost,      &kSplitWrongBit,   &kSplitAllLeft,        &kSplitOldKept,
     &kSplitUnsettled,   &kSplitMarksKept,      &kSplitStashLoose, &kSplitDirectoryStale, &kSplitDepthKept,
     &kSplitNodeAllLeft, &kDropSkipsRecords,    &kDropOneEntry,    &kDropNodeKept,        &kDropsForgotten,
-    &kDirtyUnsaid,      &kCleanFirst,          &kCountsStay,      &kReadLineUnchecked,   &kReadRecordUnchecked,
+    &kDirtyUnsaid,      &kCountsStay,      &kReadLineUnchecked,   &kReadRecordUnchecked,
     &kReadKeyUnchecked, &kScanRecordUnchecked,
 };
 

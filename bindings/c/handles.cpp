@@ -8,7 +8,7 @@ namespace {
 
 Kind kind_of(uint64_t handle) noexcept { return static_cast<Kind>(handle >> 24 & 0xf); }
 void* object_of(uint64_t handle) noexcept {
-  return find_slot(handle)->object.load(std::memory_order_acquire);
+  return slot_of(handle).object.load(std::memory_order_acquire);
 }
 
 engine::Table* table_of(uint64_t handle) noexcept {
@@ -23,7 +23,7 @@ bool is_meant(const DbHandle::Opened& opened, const std::string_view* name) noex
 // The last child takes the place of the one that leaves.
 void unlist(DbHandle& db, uint32_t child_idx) noexcept {
   db.children[child_idx] = db.children.back();
-  find_slot(db.children[child_idx])->child_idx = child_idx;
+  slot_of(db.children[child_idx]).child_idx = child_idx;
   db.children.pop_back();
 }
 
@@ -41,7 +41,7 @@ Result<uint64_t> add_child(DbHandle& db, Kind kind, void* object) {
     db.children.pop_back();
     return made;
   }
-  find_slot(*made)->child_idx = static_cast<uint32_t>(db.children.size() - 1);
+  slot_of(*made).child_idx = static_cast<uint32_t>(db.children.size() - 1);
   db.children.back() = *made;
   return made;
 }

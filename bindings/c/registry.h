@@ -84,6 +84,12 @@ inline Slot* find_slot(uint64_t handle) noexcept {
   return chunk == nullptr ? nullptr : chunk + index % kChunkSlots;
 }
 
+/// The slot of a handle that was handed out.
+inline Slot& slot_of(uint64_t handle) noexcept {
+  const uint32_t index = slot_index(handle);
+  return detail::g_chunks[index / kChunkSlots].load(std::memory_order_acquire)[index % kChunkSlots];
+}
+
 inline uint64_t handle_bits(const void* handle) noexcept { return reinterpret_cast<uintptr_t>(handle); }
 
 /// A call's hold on a pool: while it lives, neither the pool nor its tables go away.

@@ -43,10 +43,11 @@ class Directory {
       return Code::ok;
     return resolve(hash, entry);
   }
-  /// What find would say without reading the medium: 0 if it would have to. Needs no pin; to be used as a hint.
+  /// What find would say without reading the medium: 0 if it would have to. A hint. To prefetch the segment it needs no
+  /// pin; to look into it does, and the segment is whole (acquire).
   uint64_t peek(uint64_t hash) const noexcept {
     const Flat* flat = flat_.load(std::memory_order_acquire);
-    return flat->slots[flat->index(hash)].load(std::memory_order_acquire);  // a hint may look into the segment
+    return flat->slots[flat->index(hash)].load(std::memory_order_acquire);
   }
   /// As find, from the medium, with the place of the entries. not_found if the table is being dropped and the
   /// place is empty already.

@@ -6,6 +6,7 @@
 #include <bit>
 
 #include "engine/hash/segment_split.h"
+#include "engine/historic_mutants.h"
 #include "engine/mutants.h"
 #include "engine/record.h"
 #include "engine/sites.h"
@@ -283,8 +284,12 @@ Status HashTree::put(std::string_view key, std::string_view value) {
           NACRE_TRY(plan(key, hash, match, p));
           continue;
         }
-        commit.set_word(p.slot_line_off, p.slot_word,
-                        (p.slot_displaced ? kDisplaced : 0) | hash.tag | off / alloc::kUnitAlign);
+        const uint64_t slot = (p.slot_displaced ? kDisplaced : 0) | hash.tag | off / alloc::kUnitAlign;
+        if (p.found && broken(site::kOverwriteNotLogged))
+          overwrite_in_place(p, slot);
+        else
+          commit.set_word(p.slot_line_off, p.slot_word, slot);
+        if (broken(site::kStoredAfterLink)) return publish_then_store(commit, off, bytes);
         // 3. durable, then visible. Counted while the lane is held: recount() must see both or neither.
         return commit.publish([&] {
           if (!p.found && !broken(site::kHashUncounted)) add_count(commit.lane(), 1);
@@ -362,7 +367,7 @@ void HashTree::set_base_count(uint64_t base) noexcept {
 }
 
 Result<uint64_t> HashTree::count() {
-  uint64_t count;
+  uint64_t count = 0;
   if (known_count(count)) return count;
   sync::Guard guard(recount_mutex_);
   if (!known_count(count)) NACRE_TRY(recount());

@@ -112,6 +112,8 @@ class HashTree {
   Status lock_plan(alloc::Commit& commit, std::string_view key, const KeyHash& hash, Match& match, const Plan& p,
                    bool& held);
   bool still_valid(const KeyHash& hash, const Plan& plan) noexcept;
+  void overwrite_in_place(const Plan& plan, uint64_t slot) noexcept;
+  Status publish_then_store(alloc::Commit& commit, uint64_t off, uint64_t bytes);
   Status make_room(const KeyHash& hash, uint64_t segment_off);
   void add_count(const alloc::Lane& lane, int64_t n) noexcept;
   void prefetch_match(const KeyHash& hash) const noexcept;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "engine/historic_mutants.h"
 #include "engine/mutants.h"
 #include "engine/record.h"
 #include "engine/sites.h"
@@ -141,6 +142,8 @@ Status SegmentSplit::run() {
     const uint64_t right = rebuild_ ? left : make_entry(EntryKind::segment, new_depth, right_off);
     if (child_node_) write_child_node(commit, node_off, left, right);
     commit.finish_fresh();
+    if (!rebuild_ && !child_node_ && !path_.in_root && broken(site::kSplitInTwoCommits))
+      return publish_halves(commit, prefix, left, right_prefix, right);
 
     if (!broken(site::kSplitOldKept)) NACRE_TRY(commit.free(segment_off_, alloc::UnitUse::lines));
     NACRE_TRY(commit.lock(locked_lines_, entry_lines_.size(), path_.count));

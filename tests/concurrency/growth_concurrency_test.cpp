@@ -67,6 +67,18 @@ TEST_CASE(
     }
 }
 
+TEST_CASE("four threads write into a large pool just opened, while the helper reads what its heap does not know") {
+  const TempFolder folder("/dev/shm");
+  Options options = growing(MediumChoice::dax, true);
+  options.size_bytes = uint64_t{128} << 20;
+  for (int round = 0; round < 2; ++round) {  // the second overwrites: what it frees is in slabs nobody has read yet
+    auto db = expect_db(Db::open((folder / "pool").c_str(), options));
+    REQUIRE(put_all(*db->default_table()) == 0);
+    REQUIRE(count_of(*db->default_table()) == uint64_t{kThreads} * kPuts);
+    REQUIRE(unsound(*db, int64_t{kThreads} * kPuts) == "");
+  }
+}
+
 TEST_CASE("one thread shrinks the pool again and again while four put and remove") {
   const TempFolder folder("/dev/shm");
   auto db = expect_db(Db::open((folder / "pool").c_str(), growing(MediumChoice::dax, true)));

@@ -2,8 +2,10 @@
 #include <algorithm>
 #include <array>
 
+#include "alloc/historic_mutants.h"
 #include "alloc/mutants.h"
 #include "alloc/sites.h"
+#include "engine/historic_mutants.h"
 #include "engine/mutants.h"
 #include "engine/sites.h"
 #include "tests/crash/mutation.h"
@@ -53,6 +55,8 @@ const std::vector<PointRef>& points() {
 #if defined(NACRE_MUTANTS) && NACRE_MUTANTS
     for (pmem::Mutant* m : alloc::site::kMutants) list.push_back({m->name, m});
     for (pmem::Mutant* m : engine::site::kMutants) list.push_back({m->name, m});
+    for (pmem::Mutant* m : alloc::site::kHistoricMutants) list.push_back({m->name, m});
+    for (pmem::Mutant* m : engine::site::kHistoricMutants) list.push_back({m->name, m});
 #endif
     return list;
   }();

@@ -4,6 +4,7 @@
 //   nacre_mutation_test --only=TEXT              those whose name:operation contains TEXT
 //                --workload=TEXT --states=N --nested=K    with these workloads, so many states of each, and
 //                the crashes of one recovery in K
+//   nacre_mutation_test --historic               the bugs of other stores only (historic.h)
 //   nacre_mutation_test --list
 //   nacre_mutation_test --sound                  the workloads with nothing broken: none may find anything
 //   nacre_mutation_test --client=C --ops=... --broken=NAME | --fault=SITE:OPERATION      one of them by hand: see the
@@ -22,6 +23,7 @@
 #include <string>
 #include <thread>
 
+#include "tests/crash/historic.h"
 #include "tests/crash/mutation.h"
 
 #ifndef NACRE_SOURCE_ROOT
@@ -36,7 +38,8 @@ struct Arguments {
   std::string only, workload, json, client, ops, store_config, broken, fault;
   std::string hints = NACRE_SOURCE_ROOT "/tests/crash/mutants_killed_by.txt";
   std::string equivalents = NACRE_SOURCE_ROOT "/docs/CRASH.md";
-  bool list = false, update_hints = false, pairs = false, sound = false;
+  std::string historic_hints = NACRE_SOURCE_ROOT "/tests/crash/historic_killed_by.txt";
+  bool list = false, update_hints = false, pairs = false, sound = false, historic = false;
 };
 
 bool take(std::string_view argument, std::string_view name, std::string* value) {
@@ -55,6 +58,7 @@ bool parse_argument(std::string_view argument, Arguments* a) {
   std::string v;
   if (argument == "--list") return a->list = true;
   if (argument == "--update-hints") return a->update_hints = true;
+  if (argument == "--historic") return a->historic = true;
   if (argument == "--doubt") return a->config.doubt = true;
   if (argument == "--sound") return a->sound = true;
   if (take(argument, "--states", &v)) return a->config.efforts = {{.states = std::stoull(v)}}, true;
@@ -75,20 +79,22 @@ bool parse_argument(std::string_view argument, Arguments* a) {
 
 // All pairs of an alphabet are many and alike: only for the nightly tier.
 std::vector<Workload> chosen_workloads(const Arguments& a) {
-  std::vector<Workload> chosen;
+  std::vector<Workload> chosen, all = historic_workloads();
   for (const ClientKind& kind : client_kinds())
     if (kind.name != "toy")
-      for (Workload& workload : kind.workloads())
-        if ((a.pairs || !workload.is_sequence) &&
-            (workload.client + " " + workload.name).find(a.workload) != std::string::npos)
-          chosen.push_back(std::move(workload));
+      for (Workload& workload : kind.workloads()) all.push_back(std::move(workload));
+  for (Workload& workload : all)
+    if ((a.pairs || !workload.is_sequence) &&
+        (workload.client + " " + workload.name).find(a.workload) != std::string::npos)
+      chosen.push_back(std::move(workload));
   return chosen;
 }
 
 std::vector<MutantId> chosen_mutants(const Arguments& a) {
   std::vector<MutantId> chosen;
   for (MutantId& id : product_mutants())
-    if (id.text().find(a.only) != std::string::npos) chosen.push_back(std::move(id));
+    if (id.text().find(a.only) != std::string::npos && (!a.historic || find_historic_bug(id.text())))
+      chosen.push_back(std::move(id));
   return chosen;
 }
 
@@ -101,7 +107,7 @@ void show(const Mutant& m) {
 }
 
 // What nothing noticed, what makes no difference anywhere, and what was proved equivalent and is not, are all gaps.
-int finish(const Score& score, const Arguments& a, double seconds) {
+int finish(const Score& score, const Figure& historic, const Arguments& a, double seconds) {
   const uint64_t all = score.mutants.size(), killed = score.count("killed"), survived = score.count("SURVIVED");
   const uint64_t wrong = score.count("NOT EQUIVALENT"), equivalent = score.count("equivalent");
   const uint64_t silent = score.count("no effect"), gaps = survived + silent + wrong;
@@ -114,9 +120,13 @@ int finish(const Score& score, const Arguments& a, double seconds) {
       "%llu wrongly called equivalent; score %.1f %%, %.0f s\n",
       ull(all), ull(killed), ull(equivalent), ull(survived), ull(silent), ull(wrong),
       sound == 0 ? 0.0 : 100.0 * static_cast<double>(killed) / static_cast<double>(sound), seconds);
-  if (!a.json.empty() && !write_figures(a.json, {{"crash mutants killed", killed, gaps, equivalent, "W", seconds}}))
+  std::vector<Figure> figures;
+  if (!a.historic) figures.push_back({"crash mutants killed", killed, gaps, equivalent, "W", seconds});
+  if (historic.count != 0) figures.push_back(historic);
+  if (!a.json.empty() && !write_figures(a.json, figures))
     return std::fprintf(stderr, "cannot write %s\n", a.json.c_str()), 2;
-  return gaps == 0 && all != 0 ? 0 : 1;
+  if (historic.violations != 0 || (a.historic && historic.cuts != 0)) return 1;
+  return gaps == 0 && all + historic.count != 0 ? 0 : 1;
 }
 
 // The workload of a kill, with the point or the site broken, in this very process: for a debugger.
@@ -157,6 +167,15 @@ int run_sound(const Arguments& a) {
   return wrong == 0 ? 0 : 1;
 }
 
+// Those of the bugs of others are in a file of their own, so that --historic writes nothing else.
+bool keep_hints(const Score& score, const Arguments& a) {
+  Hints own = read_hints(a.hints), historic = read_hints(a.historic_hints);
+  for (const Mutant& m : score.mutants)
+    if (!m.killed_by.empty())
+      (find_historic_bug(m.id.text()) ? historic : own)[m.id.text()] = {m.killed_by, m.effort};
+  return write_hints(a.historic_hints, historic) && (a.historic || write_hints(a.hints, own));
+}
+
 int run(int argc, char** argv) {
   Arguments a;
   (void)parse_tier("commit", &a);
@@ -176,16 +195,15 @@ int run(int argc, char** argv) {
     for (const MutantId& id : mutants) std::printf("%s\n", id.text().c_str());
     return 0;
   }
-  a.config.hints = read_hints(a.hints);
+  a.config.hints = read_hints(a.historic_hints);
+  a.config.hints.merge(read_hints(a.hints));
   a.config.equivalents = read_equivalents(a.equivalents);
   const auto start = std::chrono::steady_clock::now();
-  const Score score = score_mutants(chosen_workloads(a), mutants, a.config, show);
-  if (a.update_hints) {
-    for (const Mutant& m : score.mutants)
-      if (!m.killed_by.empty()) a.config.hints[m.id.text()] = {m.killed_by, m.effort};
-    if (!write_hints(a.hints, a.config.hints)) return std::fprintf(stderr, "cannot write %s\n", a.hints.c_str()), 2;
-  }
-  return finish(score, a, std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
+  const std::vector<Workload> workloads = chosen_workloads(a);
+  Score score = score_mutants(workloads, mutants, a.config, show);
+  if (a.update_hints && !keep_hints(score, a)) return std::fprintf(stderr, "cannot write the hints\n"), 2;
+  const Figure historic = report_historic_bugs(&score, workloads, a.config.explore);
+  return finish(score, historic, a, std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
 }
 
 }  // namespace

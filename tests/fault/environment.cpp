@@ -14,7 +14,6 @@
 #include <atomic>
 #include <cerrno>
 #include <fstream>
-#include <sstream>
 
 #include "tests/fault/life.h"
 #include "tests/support/files.h"
@@ -63,13 +62,6 @@ engine::Options plain_options() {
   o.grow_helper = false;
   o.medium = MediumChoice::dax;
   return o;
-}
-
-std::string bytes_of(const std::string& path) {
-  std::ifstream in(path, std::ios::binary);
-  std::ostringstream bytes;
-  bytes << in.rdbuf();
-  return bytes.str();
 }
 
 /// A pool with one key.
@@ -149,12 +141,12 @@ class Environments {
     const test::TempFolder folder("/dev/shm");
     const std::string path = folder / "pool";
     if (std::string wrong = make_pool(path); !wrong.empty()) return wrong;
-    const std::string before = bytes_of(path);
+    const std::string before = test::read_file(path);
     const Status s = open_with_spare(path, spare);
     if (!s.ok() && s != Code::io_error) return std::string("the status is ") + s.name();
     if (spare == 0 && s.ok()) return "it opened without a descriptor";
     if (spare >= 2 && !s.ok()) return std::string("two descriptors are not enough: ") + last_message();
-    if (!s.ok() && bytes_of(path) != before) return "the file has changed";
+    if (!s.ok() && test::read_file(path) != before) return "the file has changed";
     return sound_with_its_key(path, false);
   }
 
@@ -211,11 +203,11 @@ class Environments {
   }
 
   static std::string refused_and_readable(const std::string& path) {
-    const std::string before = bytes_of(path);
+    const std::string before = test::read_file(path);
     const Status s = Db::open(path.c_str(), plain_options()).status();
     if (s != Code::io_error) return std::string("a writer's open says ") + s.name();
     if (std::string wrong = sound_with_its_key(path, true); !wrong.empty()) return "reader: " + wrong;
-    return bytes_of(path) == before ? "" : "the file has changed";
+    return test::read_file(path) == before ? "" : "the file has changed";
   }
 
   // As somebody without rights, in a child.

@@ -4,10 +4,9 @@
 
 #include <cerrno>
 #include <cstdio>
-#include <fstream>
 #include <new>
-#include <sstream>
 
+#include "tests/support/files.h"
 #include "tests/support/soundness.h"
 
 namespace nacre::fault_test {
@@ -15,18 +14,8 @@ namespace {
 
 using engine::Db;
 using test::PoolState;
-
-std::string read_file(const std::string& path) {
-  std::ifstream in(path, std::ios::binary);
-  std::ostringstream bytes;
-  bytes << in.rdbuf();
-  return bytes.str();
-}
-
-void write_file(const std::string& path, const std::string& bytes) {
-  std::ofstream out(path, std::ios::binary | std::ios::trunc);
-  if (!out.write(bytes.data(), static_cast<std::streamsize>(bytes.size())).flush()) std::abort();
-}
+using test::read_file;
+using test::write_file;
 
 /// What a process must not lose.
 struct Belongings {

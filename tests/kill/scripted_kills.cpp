@@ -5,9 +5,7 @@
 #include <unistd.h>
 
 #include <filesystem>
-#include <fstream>
 #include <iterator>
-#include <sstream>
 
 #include "pmem/media/open.h"
 #include "tests/kill/event_domain.h"
@@ -21,22 +19,12 @@ namespace {
 
 using engine::Db;
 using test::PoolState;
+using test::read_file;
 using test::Script;
+using test::write_file;
 
 enum class Start : uint8_t { nothing, clean, dirty };
 const char* name_of(Start s) noexcept { return s == Start::nothing ? "new" : s == Start::clean ? "clean" : "dirty"; }
-
-std::string read_file(const std::string& path) {
-  std::ifstream in(path, std::ios::binary);
-  std::ostringstream bytes;
-  bytes << in.rdbuf();
-  return bytes.str();
-}
-
-void write_file(const std::string& path, const std::string& bytes) {
-  std::ofstream out(path, std::ios::binary | std::ios::trunc);
-  if (!out.write(bytes.data(), static_cast<std::streamsize>(bytes.size())).flush()) std::abort();
-}
 
 /// As Db::open, through a domain that counts events.
 Result<std::unique_ptr<Db>> open_counted(const std::string& path, const engine::Options& options) {

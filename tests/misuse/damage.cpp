@@ -4,26 +4,19 @@
 
 #include <cstdio>
 #include <cstring>
-#include <fstream>
 #include <functional>
-#include <iterator>
 
 #include "alloc/format.h"
 #include "alloc/guarded_line.h"
 #include "alloc/lane_layout.h"
 #include "tests/misuse/cases.h"
+#include "tests/support/files.h"
 
 namespace nacre::misuse {
 namespace {
 
-std::string read_file(const std::string& path) {
-  std::ifstream in(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(in), {}};
-}
-
-void write_file(const std::string& path, const std::string& bytes) {
-  std::ofstream(path, std::ios::binary | std::ios::trunc) << bytes;
-}
+using test::read_file;
+using test::write_file;
 
 void flip(std::string& bytes, uint64_t at) { bytes[at] = static_cast<char>(bytes[at] ^ 4); }
 

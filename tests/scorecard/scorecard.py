@@ -1,58 +1,145 @@
 #!/usr/bin/env python3
-"""Runs every proof program that was built, merges the figures they write, and prints them as a table.
+"""Runs every proof program, merges the figures they write, and prints them as a table.
 
-    ./dev scorecard [--tier=commit|nightly] [--json=FILE] [--build=FOLDER] [--jobs=N] [--only=TEXT]
+    ./dev scorecard [--tier=commit|nightly] [--json=FILE] [--jobs=N] [--only=TEXT] [--build=FOLDER]
+                    [--fuzz-build=FOLDER]
 
-A proof program takes --tier=T --json=FILE, writes an array of
-{"figure", "count", "violations", "cuts", "model", "seconds"} and ends with 0 if nothing was violated. One that was not
-built is said to be absent; one that ends otherwise without figures is a failure.
+A proof takes --tier=T --json=FILE, writes an array of {"figure", "count", "violations", "cuts", "model", "seconds"} and
+ends with 0 if nothing was violated. One that ends otherwise without figures is a failure, and so is a figure below its
+floor: a proof that shrank unnoticed proves nothing. One that was not built, or says that it cannot run here (77), is
+named below the table.
+
+Proofs of one thread run side by side first, those that use all cores (--jobs) afterwards, one at a time.
 """
 import argparse
+import concurrent.futures
 import json
 import os
 import pathlib
+import re
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 
-# name, takes --jobs
-PROGRAMS = [
-    ("nacre_crash_test", True),
-    ("nacre_mutation_test", True),
-    ("nacre_kill_test", False),
-    ("nacre_damage_test", False),
-    ("nacre_fault_test", False),
-    ("nacre_misuse_test", False),
-    ("nacre_fuzz_test", False),
+SOURCE = pathlib.Path(__file__).resolve().parents[2]
+CANNOT_RUN = 77  # as meson has it
+FUZZ_TARGETS = ["image", "lanes", "load", "ops"]
+FUZZ_SECONDS = {"commit": 60, "nightly": 900}
+
+# Programs below tests/ of the build folder, the longest first.
+ONE_THREAD = ["nacre_damage_test", "nacre_interleave_test", "machine/nacre_machine_test", "nacre_kill_test",
+              "nacre_fault_sweep", "misuse/nacre_misuse_test"]
+ALL_CORES = ["nacre_crash_test", "nacre_mutation_test"]
+
+# The least that the commit tier has to reach: a pattern of the figure's name, and its count. Every pattern must be met.
+FLOORS = [
+    (r"crash states", 2_000_000),
+    (r"mutants", 80),
+    (r"historic_bugs", 8),
+    (r"kill -9 at every event", 500),
+    (r"kill -9 at random", 500),
+    (r"damage: single-bit flips", 500_000),
+    (r"API misuse cases", 300),
+    (r"failed allocations", 500),
+    (r"failed system calls", 500),
+    (r"flush_layer", 20_000),
+    (r"interleavings", 1_000),
+    *((rf"fuzz inputs, {target}", 1_000) for target in FUZZ_TARGETS),
 ]
-UNKNOWN_ARGUMENT = 255  # a Catch2 program says so to --tier: it is a test, and no proof program
 
 
-def figures_of(path):
-    try:
-        return json.loads(path.read_text())
-    except (OSError, ValueError):
-        return None
+class Proof:
+    """One program to run, or one target of the fuzzer."""
+
+    def __init__(self, name, command, needs, all_cores=False):
+        self.name, self.command, self.needs, self.all_cores = name, command, needs, all_cores
+
+    def run(self, folder):
+        """The figures, and a remark if there is something to say."""
+        if not self.needs.exists():
+            return [], f"{self.name} is not built"
+        out = folder / (self.name.replace("/", "-") + ".json")
+        begin = time.monotonic()
+        done = subprocess.run([*self.command, f"--json={out}"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                              text=True, errors="replace")
+        took = time.monotonic() - begin
+        if done.returncode == CANNOT_RUN:
+            return [], f"{self.name} cannot run here: {done.stdout.strip()[-200:]}"
+        try:
+            figures = json.loads(out.read_text())
+        except (OSError, ValueError):
+            figures = None
+        if done.returncode != 0:
+            print(f"--- {self.name}\n{done.stdout[-4000:]}", file=sys.stderr)
+        if figures is None:
+            return [], f"{self.name} FAILED with {done.returncode} and without figures after {took:.0f} s"
+        return ([{**figure, "program": self.name} for figure in figures],
+                "" if done.returncode == 0 else f"{self.name} FAILED with {done.returncode}")
 
 
-def run(program, arguments, folder):
-    """The figures of one program and how it ended."""
-    out = folder / (program.name + ".json")
-    begin = time.monotonic()
-    print(f"--- {program.name}", file=sys.stderr, flush=True)
-    done = subprocess.run([program, *arguments, f"--json={out}"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                          text=True, errors="replace")
-    figures = figures_of(out)
-    if figures is None and done.returncode == UNKNOWN_ARGUMENT:
-        return [], "is no proof program"
-    if done.returncode != 0:
-        print(done.stdout[-4000:], file=sys.stderr)
-    if figures is None:
-        return [], f"FAILED with {done.returncode} and without figures after {time.monotonic() - begin:.0f} s"
-    for figure in figures:
-        figure["program"] = program.name
-    return figures, "" if done.returncode == 0 else f"FAILED with {done.returncode}"
+def proofs(a):
+    tests = (a.build / "tests").resolve()
+    tier = f"--tier={a.tier}"
+    for name in ONE_THREAD:
+        yield Proof(name, [tests / name, tier], tests / name)
+    for target in FUZZ_TARGETS:
+        yield Proof(f"fuzz/{target}", [sys.executable, SOURCE / "tests/fuzz/run_fuzz.py", a.fuzz_build, target,
+                                       f"--seconds={FUZZ_SECONDS[a.tier]}"],
+                    a.fuzz_build / f"tests/fuzz/nacre_fuzz_{target}")
+    for name in ALL_CORES:
+        yield Proof(name, [tests / name, tier, f"--jobs={a.jobs}"], tests / name, all_cores=True)
+
+
+class Progress:
+    """Which proofs are at work: one line that is written over on a terminal, nothing elsewhere."""
+
+    def __init__(self, total):
+        self.total, self.done, self.running = total, 0, []
+        self.lock, self.shown = threading.Lock(), sys.stderr.isatty()
+
+    def change(self, name, begins):
+        with self.lock:
+            if begins:
+                self.running.append(name)
+            else:
+                self.running.remove(name)
+                self.done += 1
+            if self.shown:
+                line = f"{self.done} of {self.total} done; {', '.join(self.running)}"
+                end = "" if self.done < self.total else "\r\033[K"
+                print(f"\r\033[K{line[:110]}", end=end, file=sys.stderr, flush=True)
+
+
+def run_all(chosen, jobs):
+    """Figures and remarks, in the order of `chosen`."""
+    results, progress = {}, Progress(len(chosen))
+
+    def one(proof, folder):
+        progress.change(proof.name, begins=True)
+        results[proof.name] = proof.run(folder)
+        progress.change(proof.name, begins=False)
+
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = pathlib.Path(temporary)
+        with concurrent.futures.ThreadPoolExecutor(max_workers=max(1, jobs)) as pool:
+            list(pool.map(lambda p: one(p, folder), [p for p in chosen if not p.all_cores]))
+        for proof in chosen:
+            if proof.all_cores:
+                one(proof, folder)
+    return ([figure for proof in chosen for figure in results[proof.name][0]],
+            [results[proof.name][1] for proof in chosen if results[proof.name][1]])
+
+
+def below_floor(figures):
+    """What is missing, in words."""
+    for pattern, least in FLOORS:
+        counts = [f["count"] for f in figures if re.search(pattern, f["figure"])]
+        if not counts:
+            yield f"no figure '{pattern}': at least {least:,} are asked for"
+        elif max(counts) < least:
+            yield f"'{pattern}' has {max(counts):,}: at least {least:,} are asked for"
 
 
 def table(figures):
@@ -68,33 +155,28 @@ def table(figures):
 
 def main():
     parser = argparse.ArgumentParser(prog="./dev scorecard", description=__doc__.splitlines()[0])
-    parser.add_argument("--tier", choices=["commit", "nightly"], default="commit")
-    parser.add_argument("--json", type=pathlib.Path)
+    parser.add_argument("--tier", choices=FUZZ_SECONDS, default="commit")
+    parser.add_argument("--json", type=pathlib.Path, help="also write the figures there")
     parser.add_argument("--build", type=pathlib.Path, default=pathlib.Path("build"))
+    parser.add_argument("--fuzz-build", type=pathlib.Path, default=pathlib.Path("build-fuzz"))
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
-    parser.add_argument("--only", default="")
+    parser.add_argument("--only", default="", help="proofs whose name contains it; floors are not asked for")
     a = parser.parse_args()
-    figures, remarks, failed = [], [], False
-    with tempfile.TemporaryDirectory() as folder:
-        for name, takes_jobs in PROGRAMS:
-            program = (a.build / "tests" / name).resolve()
-            if a.only not in name:
-                continue
-            if not program.exists():
-                remarks.append(f"{name} is not built")
-                continue
-            arguments = [f"--tier={a.tier}"] + ([f"--jobs={a.jobs}"] if takes_jobs else [])
-            new, remark = run(program, arguments, pathlib.Path(folder))
-            figures += new
-            failed |= remark.startswith("FAILED")
-            remarks += [f"{name} {remark}"] if remark else []
-    failed |= any(f["violations"] != 0 for f in figures)
+    a.fuzz_build = a.fuzz_build.resolve()
+    chosen = [proof for proof in proofs(a) if a.only in proof.name]
+    begin = time.monotonic()
+    figures, remarks = run_all(chosen, a.jobs)
+    seconds = time.monotonic() - begin
+    missing = [] if a.only else list(below_floor(figures))
+    failed = bool(missing) or not figures or any("FAILED" in r for r in remarks)
+    failed |= any(f["violations"] for f in figures)
     table(figures)
-    for remark in remarks:
+    for remark in remarks + missing:
         print("*", remark)
+    print(f"tier {a.tier}: {'FAILED' if failed else 'no violation'}, {seconds:.0f} s on {a.jobs} cores")
     if a.json:
-        a.json.write_text(json.dumps({"tier": a.tier, "figures": figures, "remarks": remarks}, indent=1) + "\n")
-    return 1 if failed or not figures else 0
+        a.json.write_text(json.dumps(figures, indent=1) + "\n")
+    return 1 if failed else 0
 
 
 if __name__ == "__main__":

@@ -6,7 +6,10 @@
 
 #include <atomic>
 #include <cstdlib>
+#include <fstream>
+#include <iterator>
 #include <string>
+#include <string_view>
 
 #include "pmem/base/os.h"
 #include "pmem/media/open.h"
@@ -57,6 +60,18 @@ inline bool file_exists(const std::string& path) { return ::access(path.c_str(),
 inline uint64_t file_bytes(const std::string& path) {
   struct stat st = {};
   return ::stat(path.c_str(), &st) == 0 ? static_cast<uint64_t>(st.st_size) : 0;
+}
+
+/// All bytes of a file; empty if it cannot be read.
+inline std::string read_file(const std::string& path) {
+  std::ifstream in(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(in), {}};
+}
+
+/// Makes the file anew with these bytes, or ends the test.
+inline void write_file(const std::string& path, std::string_view bytes) {
+  std::ofstream out(path, std::ios::binary | std::ios::trunc);
+  if (!out.write(bytes.data(), static_cast<std::streamsize>(bytes.size())).flush()) std::abort();
 }
 
 inline pmem::OpenRequest create_request(const std::string& path, pmem::MediumRequest medium,

@@ -9,6 +9,7 @@
 namespace nacre::pmem {
 
 inline void flush_lines(FlushKind kind, const void* p, uint64_t bytes) noexcept {
+  if (bytes == 0) return;  // else an unaligned pointer would have its line written back
   const uintptr_t first = reinterpret_cast<uintptr_t>(p) & ~(kLineBytes - 1);
   const uintptr_t end = reinterpret_cast<uintptr_t>(p) + bytes;
   switch (kind) {

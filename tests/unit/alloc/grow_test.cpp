@@ -52,19 +52,20 @@ class GrowingPool {
   uint64_t bytes() const { return pool_->layout().pool_bytes(); }
   const std::string& path() const { return path_; }
 
-  /// Takes a unit of almost a chunk for good.
-  Status take_chunk() {
+  /// Takes a unit for good; take_chunk: of almost a chunk.
+  Status take(uint64_t bytes) {
     Commit c(*pool_);
     NACRE_TRY(c.begin());
     uint64_t off;
-    NACRE_TRY(c.allocate(kChunkBytes - 100, UnitUse::record, off));
-    std::memset(pool_->at<std::byte>(off), 1, kChunkBytes - 100);  // there is memory behind it
+    NACRE_TRY(c.allocate(bytes, UnitUse::record, off));
+    std::memset(pool_->at<std::byte>(off), 1, bytes);  // there is memory behind it
     kept_.push_back(off);
     const uint64_t line = kRootsLines[0];
     NACRE_TRY(c.lock(std::span(&line, 1), 1, 1));
     c.set_word(line, kQuarantineWord, 0);
     return c.publish();
   }
+  Status take_chunk() { return take(kChunkBytes - 100); }
   Status give_chunk() {
     Commit c(*pool_);
     NACRE_TRY(c.begin());
@@ -247,6 +248,28 @@ TEST_CASE("the helper grows the pool before anybody has to wait") {
   CHECK(stats.helped == stats.growths);
   CHECK(stats.waits == 0);
   CHECK(pool.problem() == "");
+}
+
+TEST_CASE("after the first reservation that had to read, the helper reads the rest; in a small pool it is left alone") {
+  constexpr uint64_t kSlabs = 400, kUnitBytes = 64, kUnits = kSlabs * (kChunkBytes / kUnitBytes);
+  const TempFolder folder;
+  GrowingPool pool({.helper = false}, &folder);
+  for (uint64_t i = 0; i < kUnits; ++i) REQUIRE(pool.take(kUnitBytes).ok());
+  REQUIRE(pool->quiesce().ok());
+  pool.reopen({.helper = false});
+  REQUIRE(pool.take(kUnitBytes).ok());
+  CHECK(pool->heap().work().slabs_loaded <= 3 * Heap::kLoadsWhileFree);
+  REQUIRE(pool->quiesce().ok());
+  pool.reopen({});
+  CHECK(pool->heap().work().slabs_loaded == 0);
+  REQUIRE(pool.take(kUnitBytes).ok());
+  REQUIRE(eventually([&] { return pool->heap().work().slabs_loaded >= kSlabs; }));
+  REQUIRE(pool.take(kUnitBytes).ok());
+
+  GrowingPool small({});
+  REQUIRE(small.take(kUnitBytes).ok());
+  small->growth()->load_ahead();
+  CHECK_FALSE(small->growth()->reads_ahead());
 }
 
 TEST_CASE("a helper that cannot grow the pool gives up, and an operation that needs space tries again") {

@@ -4,13 +4,13 @@
 #include <catch2/catch.hpp>
 #include <cstdlib>
 #include <filesystem>
-#include <fstream>
 #include <map>
 #include <set>
 
 #include "alloc/guarded_line.h"
 #include "alloc/superblock_layout.h"
 #include "tests/support/db_fixture.h"
+#include "tests/support/files.h"
 #include "tests/support/random.h"
 
 using namespace nacre;
@@ -43,16 +43,6 @@ Options file_options(uint64_t size_bytes = 0) {
   o.size_bytes = size_bytes;
   o.identity_seed = 42;
   return o;
-}
-
-std::string read_file(const std::string& path) {
-  std::ifstream in(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(in), {}};
-}
-
-void write_file(const std::string& path, std::string_view bytes) {
-  std::ofstream(path, std::ios::binary | std::ios::trunc)
-      .write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
 }
 
 Status open_status(const std::string& path, const Options& o = file_options()) {
