@@ -41,7 +41,7 @@ Status publish_class(Pool& pool, uint32_t id, uint64_t word) {
   Commit commit(pool);
   NACRE_TRY(commit.begin());
   NACRE_TRY(commit.lock(std::span(&line_off, 1), 1, 1));
-  commit.set_word(line_off, class_word_idx(id), word);
+  if (!broken(site::kClassHeapFirst)) commit.set_word(line_off, class_word_idx(id), word);
   return commit.publish([&] { pool.heap().store_class(id, word); });
 }
 
@@ -107,7 +107,7 @@ Status retire_class(Pool& pool, uint32_t unit_bytes, std::span<const ClassNeed> 
   NACRE_TRY(refuse_if_needed(classes, id, needs));
   const uint64_t line_off = class_line_off(id);
   const uint64_t word = pool.line(line_off)->words[class_word_idx(id)];
-  NACRE_TRY(publish_class(pool, id, with_class_state(word, ClassState::retired)));
+  NACRE_TRY(publish_class(pool, id, broken(site::kClassRetiredGone) ? 0 : with_class_state(word, ClassState::retired)));
   // Commits that run may have chosen the class before. Each holds a lane, or looks again when it takes one.
   const WriterStop wait_for_commits(pool);
   return Code::ok;

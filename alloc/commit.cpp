@@ -109,14 +109,16 @@ void Commit::note_fresh(uint64_t off, uint64_t bytes, uint32_t crc) {
 }
 
 void Commit::flush_fresh_lines(uint64_t off, uint64_t bytes, const pmem::Site& site) {
-  strict_ = true;
+  strict_ |= !broken(site::kCommitLinesNotStrict);
   lane_->record.fresh.push_back({off, bytes, 0, nullptr});
   pool_.domain().flush(off, bytes, site);
 }
 
 inline void Commit::flush_owed() noexcept {
-  for (FreshRange& f : lane_->record.fresh)
+  for (FreshRange& f : lane_->record.fresh) {
+    if (broken(site::kCommitOwedFirst) && &f != &lane_->record.fresh[0]) break;
     if (const pmem::Site* site = std::exchange(f.unflushed, nullptr)) pool_.domain().flush(f.off, f.bytes, *site);
+  }
 }
 
 uint64_t Commit::fresh_seq(uint64_t off) const noexcept {
@@ -131,7 +133,7 @@ uint64_t Commit::fresh_seq(uint64_t off) const noexcept {
 
 void Commit::finish_fresh() noexcept {
   if (!strict_ || fresh_fenced_ || lane_->record.fresh.empty()) return;
-  flush_owed();  // what was flushed before the commit became strict
+  if (!broken(site::kCommitOwedAtStrict)) flush_owed();  // what was noted before the commit became strict
   pool_.domain().fence(site::kFreshFence);
   fence_passed();
   fresh_fenced_ = true;
@@ -166,7 +168,7 @@ inline void Commit::collect_bits() noexcept {
   lane.words.clear();
   if (extents || own_word_ != nullptr) [[unlikely]]
     collect_chunk_words();
-  if (lane.bits.size() < 2) return;
+  if (lane.bits.size() < 2 || broken(site::kCommitBitsUnsorted)) return;
   if (lane.bits.size() > 2)
     std::sort(lane.bits.begin(), lane.bits.end());
   else if (lane.bits[1] < lane.bits[0])
@@ -248,7 +250,7 @@ void Commit::set_word(uint64_t line_off, uint32_t word, uint64_t value) noexcept
     if (updates[i].line_off != line_off) continue;
     ops.insert(updates[i].first_op + updates[i].op_count, op);
     ++updates[i].op_count;
-    for (size_t k = i + 1; k < updates.size(); ++k) ++updates[k].first_op;
+    for (size_t k = i + 1; k < updates.size(); ++k) updates[k].first_op += broken(site::kCommitOpsNotMoved) ? 0 : 1;
     return;
   }
   updates.push({line_off, 0, 0, static_cast<uint32_t>(ops.size()), 1});
@@ -261,7 +263,7 @@ inline void Commit::add_bit_op(BitChange change) noexcept {
   const OpKind kind = change.sets() ? OpKind::set_bits : OpKind::clear_bits;
   if (updates.size() == index_updates_ || updates.back().line_off != change.line_off()) {
     updates.push({change.line_off(), 0, 0, static_cast<uint32_t>(ops.size()), 1});
-  } else if (ops.back().word == change.word() && ops.back().kind == kind) {
+  } else if (ops.back().word == change.word() && (ops.back().kind == kind || broken(site::kCommitKindsMerged))) {
     ops.back().operand |= change.mask();
     return;
   } else {
@@ -276,7 +278,7 @@ inline Status Commit::add_slab_updates() {
   index_updates_ = static_cast<uint32_t>(lane.record.updates.size());
   for (const BitChange change : lane.bits) {
     const uint64_t word = pool_.line(change.line_off())->words[change.word()];
-    if (((word & change.mask()) != 0) == change.sets()) [[unlikely]]
+    if (((word & change.mask()) != 0) == change.sets() && !broken(site::kCommitUncheckedBits)) [[unlikely]]
       return wrong_bit(change);
     add_bit_op(change);
   }
@@ -294,7 +296,8 @@ Status Commit::wrong_bit(BitChange change) noexcept {
 inline Status Commit::check_lines() const {
   const auto& updates = lane_->record.updates;
   for (size_t i = lines_verified_ ? index_updates_ : 0; i < updates.size(); ++i)
-    if (!line_intact(pool_.salt(), updates[i].line_off, *pool_.line(updates[i].line_off))) [[unlikely]]
+    if (!line_intact(pool_.salt(), updates[i].line_off, *pool_.line(updates[i].line_off)) &&
+        !broken(site::kCommitUncheckedLines)) [[unlikely]]
       return Status::error(Code::corruption, "line at offset %llu fails its check and is not changed; run nacre check",
                            static_cast<unsigned long long>(updates[i].line_off));
   return Code::ok;
@@ -304,10 +307,10 @@ inline Status Commit::check_lines() const {
 
 // A Lamport clock: above every line touched, every line freed, and this lane's own past.
 inline uint64_t Commit::choose_seq() noexcept {
-  uint64_t seq = std::max(min_seq_, lane_->last_seq);
+  uint64_t seq = std::max(min_seq_, broken(site::kCommitSeqLines) ? 0 : lane_->last_seq);
   for (LineUpdate& u : lane_->record.updates) {
     u.prev_seq = guard_seq(sync::load_acquire(&pool_.line(u.line_off)->guard));
-    seq = std::max(seq, u.prev_seq);
+    if (!broken(site::kCommitSeqOwn)) seq = std::max(seq, u.prev_seq);
   }
   return seq + 1;
 }
@@ -323,7 +326,9 @@ inline void Commit::compute_guards() noexcept {
       const uint64_t now = line->words[op.word] ^ differences[op.word];
       differences[op.word] ^= now ^ apply_op(now, op);
     }
-    const uint64_t old_check = line->guard >> kSeqBits & kCheckMask;
+    const uint64_t old_check = broken(site::kCommitGuardsAnew)
+                                   ? line_check(pool_.salt(), u.line_off, line->words, u.prev_seq)
+                                   : line->guard >> kSeqBits & kCheckMask;
     u.guard = (old_check ^ check_change(differences, u.prev_seq ^ record.seq)) << kSeqBits | record.seq;
   }
 }
@@ -335,7 +340,8 @@ void Commit::flush_half(uint32_t half) noexcept {
 }
 
 inline void Commit::reserve_ring(uint64_t max_cells) noexcept {
-  if (lane_->pos + max_cells > (lane_->half + 1) * uint64_t{lane_->half_cells}) [[unlikely]]
+  const uint32_t halves = broken(site::kCommitCrossesHalf) ? 2 : lane_->half + 1;
+  if (lane_->pos + max_cells > halves * uint64_t{lane_->half_cells}) [[unlikely]]
     change_half();
 }
 
@@ -343,7 +349,7 @@ inline void Commit::reserve_ring(uint64_t max_cells) noexcept {
 // made them durable. (A half that was never used has no lines.)
 void Commit::change_half() noexcept {
   Lane& lane = *lane_;
-  const uint32_t other = lane.half ^ 1;
+  const uint32_t other = broken(site::kCommitSameHalf) ? lane.half : lane.half ^ 1;
   flush_half(lane.half);
   lane.half_lines[other].clear();
   lane.half = other;
@@ -362,7 +368,11 @@ inline void Commit::append() noexcept {
   pool_.domain().flush(off, lane.record.cells * kLineBytes, site::kLogFlush);
   lane.pos += lane.record.cells;
   lane.last_seq = lane.record.seq;
-  for (const LineUpdate& u : lane.record.updates) lane.half_lines[lane.half].add(u.line_off);
+  if (broken(site::kCommitLinesForgotten)) return;
+  for (const LineUpdate& u : lane.record.updates) {
+    if (&u == &lane.record.updates[0] + index_updates_ && broken(site::kCommitBitsForgotten)) break;
+    lane.half_lines[lane.half].add(u.line_off);
+  }
 }
 
 // All that the lane has to note and that does not depend on the fence comes before it: stores behind it wait in the
@@ -389,6 +399,9 @@ Status Commit::make_durable() {
   flush_owed();
   append();
   settle();
+  if (broken(site::kCommitApplyFirst)) apply_updates();
+  if (broken(site::kCommitGuardFirst))
+    pool_.line(lane.record.updates[0].line_off)->guard = lane.record.updates[0].guard;
   ticket_ = pool_.domain().order(site::kCommitFence);
   fence_passed();
   if (s = pool_.domain().health(); !s.ok()) {
@@ -396,9 +409,10 @@ Status Commit::make_durable() {
     pool_.fail(s);
     return s;
   }
+  if (broken(site::kCommitDurableUntold) || broken(site::kDurableLate)) return Code::ok;
+  const uint64_t durable = broken(site::kCommitDurableBehind) ? lane.record.seq - 1 : lane.record.seq;
   sync::point(sync::Event::store, &lane.durable_seq);
-  if (!broken(site::kDurableLate))
-    lane.durable_seq.store(lane.record.seq, std::memory_order_release);  // before any line is unlocked
+  lane.durable_seq.store(durable, std::memory_order_release);  // before any line is unlocked
   return Code::ok;
 }
 
@@ -414,6 +428,10 @@ inline void Commit::apply_line(const LineUpdate& u) noexcept {
   pool_.domain().dirty(u.line_off, kLineBytes);
 }
 
+inline void Commit::apply_updates() noexcept {
+  for (const LineUpdate& u : lane_->record.updates) apply_line(u);
+}
+
 inline void Commit::apply() noexcept {
   const LogRecord& record = lane_->record;
   const bool many = index_updates_ > 1 || (index_updates_ == 1 && record.updates[0].op_count > 1);
@@ -424,7 +442,7 @@ inline void Commit::apply() noexcept {
       sync::store_release(guard, *guard | kBusyBit);
       if (broken(site::kLockSurvives)) pool_.domain().dirty(record.updates[i].line_off, kLineBytes);  // let it be seen
     }
-  for (const LineUpdate& u : record.updates) apply_line(u);
+  apply_updates();
   unlock_slab_lines();
 }
 
@@ -443,7 +461,8 @@ void Commit::finish() noexcept {
   locked_ = false;
   pool_.domain().wait(ticket_, site::kCommitWait);
   sync::point(sync::Event::store, &lane.applied_seq);
-  lane.applied_seq.store(lane.record.seq, std::memory_order_release);
+  if (!broken(site::kCommitAppliedUntold)) lane.applied_seq.store(lane.record.seq, std::memory_order_release);
+  if (broken(site::kCommitInFlightFreed)) give_back();
   lane.allocated.clear();
   if (broken(site::kUnlinkedThenFreed)) free_what_was_held_back();
   const bool retire = lane.line_frees_since_retire >= kRetireLimboUnits;
@@ -465,7 +484,10 @@ void Commit::into_limbo() noexcept {
   Lane& lane = *lane_;
   const uint64_t epoch = pool_.epochs().unlink_epoch(), chunk_bytes = pool_.layout().geometry.chunk_bytes;
   for (const Lane::Freed& f : lane.freed) {
-    (f.lines ? lane.limbo_lines : lane.limbo_records).push({f.unit, epoch});
+    if (broken(site::kCommitFreedAtOnce))
+      pool_.heap().release(f.unit);
+    else
+      (f.lines ? lane.limbo_lines : lane.limbo_records).push({f.unit, epoch});
     lane.freed_bytes_since_advance += f.unit.is_extent() ? f.unit.chunks * chunk_bytes : f.unit.slab->unit_bytes();
     lane.line_frees_since_retire += f.lines ? 1 : 0;
   }
@@ -476,7 +498,7 @@ void Commit::into_limbo() noexcept {
 
 void Commit::give_back() noexcept {
   unlock();
-  if (!broken_)
+  if (!broken_ && !broken(site::kCommitKeepsUnits))
     for (const UnitRef& unit : lane_->allocated) pool_.heap().release(unit);
   lane_->allocated.clear();
   lane_->freed.clear();

@@ -167,6 +167,7 @@ class Commit {
   Status make_durable();
   Status make_visible();
   void apply() noexcept;
+  void apply_updates() noexcept;
   void apply_line(const LineUpdate& update) noexcept;
   void finish() noexcept;
   void into_limbo() noexcept;

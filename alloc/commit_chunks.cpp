@@ -5,6 +5,7 @@
 
 #include "alloc/commit.h"
 #include "alloc/heap_layout.h"
+#include "alloc/mutants.h"
 
 namespace nacre::alloc {
 namespace {
@@ -33,6 +34,7 @@ bool Commit::prefers_extent(uint64_t bytes, UnitUse use, uint32_t class_id) cons
 
 uint64_t Commit::extent_chunks(uint64_t bytes) const noexcept {
   const Layout& layout = pool_.layout();  // ceil_div would wrap for the largest numbers
+  if (broken(site::kExtentRoundedDown)) return std::max<uint64_t>(bytes >> layout.chunk_shift, 1);
   return (bytes >> layout.chunk_shift) + ((bytes & (layout.geometry.chunk_bytes - 1)) != 0 ? 1 : 0);
 }
 
@@ -102,7 +104,8 @@ void Commit::collect_chunk_words() noexcept {
     const uint64_t word = unit.chunks != 0 ? make_extent_word(unit.chunks) : kNoSuchWord;
     lane.words.push({place.line_off, place.word, frees ? word : 0, frees ? 0 : word});
   };
-  for (const UnitRef& unit : lane.allocated) add(unit, false);
+  for (const UnitRef& unit : lane.allocated)
+    if (!broken(site::kExtentUnlogged)) add(unit, false);
   for (const Lane::Freed& f : lane.freed) add(f.unit, true);
   std::sort(lane.words.begin(), lane.words.end(), [](const ChunkWordChange& a, const ChunkWordChange& b) {
     return a.line_off != b.line_off ? a.line_off < b.line_off : a.word < b.word;
@@ -117,7 +120,7 @@ Status Commit::add_chunk_words() noexcept {
     const uint64_t word = pool_.line(change.line_off)->words[change.word], bitmap = word & kBitmapWritten;
     const bool twice = updates.size() != first_update && updates.back().line_off == change.line_off &&
                        ops.back().word == change.word;
-    if ((word & ~bitmap) != change.from || twice)
+    if (((word & ~bitmap) != change.from || twice) && !broken(site::kCommitUncheckedWords))
       return Status::error(Code::corruption,
                            "chunk table line at offset %llu: word %u is %016llx and not what this commit "
                            "was to change; run nacre check",

@@ -7,6 +7,7 @@
 #include "alloc/commit.h"
 #include "alloc/heap_layout.h"
 #include "alloc/historic_mutants.h"
+#include "alloc/mutants.h"
 #include "alloc/sites.h"
 
 namespace nacre::alloc {
@@ -109,7 +110,7 @@ class Commit::Inner {
   ~Inner() {
     commit.unlock();
     commit.lane_ = nullptr;  // the lane and the pin are the outer's
-    lane_.record = std::move(record_);
+    if (!broken(site::kSlabOuterScratch)) lane_.record = std::move(record_);
     lane_.room_lines = room_lines_;
     lane_.room_ops = room_ops_;
     lane_.allocated = std::move(allocated_);
@@ -153,7 +154,7 @@ class Commit::Inner {
     lane_.allocated.clear();
     return Code::ok;
   }
-  bool broken() const noexcept { return commit.broken_; }
+  bool failed() const noexcept { return commit.broken_; }
 
  private:
   Commit commit;
@@ -199,11 +200,11 @@ Status Commit::make_slab(uint32_t class_id) {
   pool_.growth()->chunk_taken(claim.chunk(), claim.chunk_count(), claim.free_left());
   Inner inner(*this);
   const ChunkPlace place = pool_.layout().place_of(claim.chunk());
-  if (!claim.bitmap_written()) inner.write_bitmap(place);
+  if (!claim.bitmap_written() && !broken(site::kSlabBitmapAssumed)) inner.write_bitmap(place);
   const Status s = inner.publish_word({place.line_off, place.word, claim.old_word(),
                                        make_slab_word(static_cast<uint16_t>(class_id))});
   if (s.ok()) claim.install(std::move(slab));
-  if (inner.broken()) claim.forget();  // whether it happened is known at the next open
+  if (inner.failed()) claim.forget();  // whether it happened is known at the next open
   return s;
 }
 
@@ -218,7 +219,7 @@ Status Commit::free_empty_slab(uint32_t lowest, uint64_t& freed) {
     claim.freed();
     freed += claim.chunk_count();
   }
-  if (inner.broken()) claim.forget();
+  if (inner.failed()) claim.forget();
   return s;
 }
 

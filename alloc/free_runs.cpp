@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "alloc/mutants.h"
+
 namespace nacre::alloc {
 namespace {
 
@@ -104,11 +106,11 @@ bool FreeRuns::insert(FreeRun run) noexcept {
   const uint32_t low_end = low == 0 ? 0 : low + nodes_[low].chunks;
   const uint32_t end = run.first + run.chunks;
   if (low_end > run.first || (high != 0 && high < end)) return false;
-  if (high != 0 && high == end) {
+  if (high != 0 && high == end && !broken(site::kRunsApartHigh)) {
     run.chunks += nodes_[high].chunks;
     remove(high);
   }
-  if (low != 0 && low_end == run.first) {
+  if (low != 0 && low_end == run.first && !broken(site::kRunsApartLow)) {
     run = {low, nodes_[low].chunks + run.chunks};
     remove(low);
   }
@@ -119,7 +121,8 @@ bool FreeRuns::insert(FreeRun run) noexcept {
 FreeRun FreeRuns::take_front(uint32_t first, uint32_t chunks) noexcept {
   const uint32_t length = nodes_[first].chunks;
   remove(first);
-  if (length > chunks) add({first + chunks, length - chunks});
+  const uint32_t again = broken(site::kRunsOverlap) ? 1 : 0;
+  if (length > chunks && !broken(site::kRunsRestLost)) add({first + chunks - again, length - chunks + again});
   return {first, chunks};
 }
 
@@ -152,7 +155,7 @@ bool FreeRuns::take(FreeRun run) noexcept {
   const FreeRun whole{low, nodes_[low].chunks};
   remove(low);
   const uint32_t end = run.first + run.chunks, whole_end = whole.first + whole.chunks;
-  if (run.first > low) add({low, run.first - low});
+  if (run.first > low && !broken(site::kRunsTailLost)) add({low, run.first - low});
   if (whole_end > end) add({end, whole_end - end});
   return true;
 }

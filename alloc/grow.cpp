@@ -115,7 +115,7 @@ Status Growth::grow_locked(uint64_t chunks) {
   const uint64_t step_bytes = options_.step_bytes != 0 ? options_.step_bytes : default_step_bytes(old_bytes);
   GrowStep step;
   NACRE_TRY(plan_growth(layout, chunks, step_bytes, max_bytes_, step));
-  NACRE_TRY(pool_.domain().grow(step.new_bytes));  // 1
+  if (!broken(site::kGrowFileLast)) NACRE_TRY(pool_.domain().grow(step.new_bytes));  // 1
   const uint64_t seq = fresh_seq();
   if (!broken(site::kGrowTableLate)) prepare(step, seq);  // 2, 3
   Status s;
@@ -174,7 +174,7 @@ Status Growth::publish(const GrowStep& step, uint64_t seq) {
   const auto show = [&] {
     if (step.zone_capacity != 0) (void)layout.append_zone(step.zone_capacity);  // planned to fit
     layout.set_pool_bytes(step.new_bytes);
-    pool_.heap().extend();
+    if (!broken(site::kGrowHeapUntold)) pool_.heap().extend();
   };
   if (broken(site::kGrowSizeFirst)) show();
   return commit.publish([&] {

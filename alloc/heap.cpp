@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "alloc/mutants.h"
 #include "alloc/steady_line.h"
 
 namespace nacre::alloc {
@@ -26,7 +27,8 @@ Status Heap::load_classes() {
   words.reserve(kMaxClasses);
   for (uint64_t off = kClassTableOff; off < kClassTableOff + kClassTableBytes; off += kLineBytes) {
     const auto* line = domain_.at<GuardedLine>(off);
-    if (!line_intact(salt_, off, *line)) return damaged_line("class table", off);
+    if (!line_intact(salt_, off, *line) && !broken(site::kHeapClassesUnchecked))
+      return damaged_line("class table", off);
     words.insert(words.end(), line->words, line->words + kLineWords);
   }
   return classes_.load(words, layout_.geometry);
@@ -56,7 +58,8 @@ Result<Slab*> Heap::load_slab(uint32_t head, const ChunkUse& use) {
   for (uint32_t w = 0; w < layout_.bitmap_lines * kLineWords; ++w) {
     const uint64_t line_off = slab->bitmap_off() + w / kLineWords * kLineBytes;
     const auto* line = domain_.at<GuardedLine>(line_off);
-    if (w % kLineWords == 0 && !line_intact(salt_, line_off, *line)) return damaged_line("bitmap", line_off);
+    if (w % kLineWords == 0 && !line_intact(salt_, line_off, *line) && !broken(site::kHeapBitmapUnchecked))
+      return damaged_line("bitmap", line_off);
     const uint64_t allocated = line->words[w % kLineWords];
     const uint64_t first = uint64_t{w} * 64;
     const uint64_t valid = first >= c.units_per_slab ? 0
@@ -66,7 +69,7 @@ Result<Slab*> Heap::load_slab(uint32_t head, const ChunkUse& use) {
     if ((allocated & ~valid) != 0)
       return Status::error(Code::corruption, "chunk %u: bitmap word %u marks units beyond the %u that its class has",
                            head, w, c.units_per_slab);
-    if (w < slab->word_count()) slab->load_word(w, valid & ~allocated);
+    if (w < slab->word_count()) slab->load_word(w, valid & (broken(site::kHeapSetBitsAvailable) ? valid : ~allocated));
   }
   ClassSlabs& list = class_slabs_[use.class_id];
   make_room(list);
@@ -252,7 +255,7 @@ Status Heap::claim_empty(Claim& out, uint32_t chunks, uint32_t lowest) {
     for (size_t i = 0; i < list.all.size(); ++i) {
       Slab* slab = list.all[i];
       if (slab->chunk() < lowest || (chunks != 0 && slab->chunk_count() != chunks)) continue;
-      if (!slab->whole_available() || !slab->take_all()) continue;
+      if (!broken(site::kHeapUsedClaimed) && (!slab->whole_available() || !slab->take_all())) continue;
       slab->claimed = true;
       slab->listed.store(true);  // so that nobody lists it again; the arenas that have it find it empty
       std::erase(list.with_room, slab);
@@ -329,7 +332,7 @@ void Heap::forget(const Claim& claim) noexcept {
 
 void Heap::slab_freed(const Claim& claim) noexcept {
   sync::Guard guard(mutex_);
-  set_slab_at(claim.run_, nullptr);
+  if (!broken(site::kHeapPointerKept)) set_slab_at(claim.run_, nullptr);
   give_run(claim.run_);
   emptied_is_gone(claim);
 }

@@ -3,6 +3,7 @@
 
 #include "alloc/heap.h"
 #include "alloc/historic_mutants.h"
+#include "alloc/mutants.h"
 #include "alloc/steady_line.h"
 
 namespace nacre::alloc {
@@ -43,7 +44,8 @@ Status Heap::read_chunk_in(uint64_t zone_index, uint32_t chunk, ChunkUse& out) c
   const uint64_t index = chunk - zone.chunk_frame;
   const ChunkPlace place = layout_.place_in(zone, index);
   uint64_t words[kLineWords];
-  if (!read_steady_line(locks_, salt_, place.line_off, *domain_.at<GuardedLine>(place.line_off), words))
+  if (!read_steady_line(locks_, salt_, place.line_off, *domain_.at<GuardedLine>(place.line_off), words) &&
+      !broken(site::kHeapTableUnchecked))
     return damaged_line("chunk table", place.line_off);
   if (decode_chunk_word(words[place.word], classes_, layout_.chunks_in(zone_index) - index, out)) return Code::ok;
   return Status::error(Code::corruption, "chunk %u: its table word %016llx names no known state or class, or leads out "
@@ -155,7 +157,7 @@ Status Heap::reserve_extent(uint32_t chunks, UnitRef& out) {
 
 void Heap::release_extent(const UnitRef& unit) noexcept {
   sync::Guard guard(mutex_);
-  held_.erase(unit.unit);
+  if (!broken(site::kHeapHeldKept)) held_.erase(unit.unit);
   give_run({unit.unit, unit.chunks});
 }
 
@@ -202,7 +204,7 @@ Status Heap::locate_unloaded(uint64_t off, UnitRef& out, Slab*& slab) {
     return Code::ok;
   }
   if (off != layout_.chunk_off(head)) return no_unit_there(off);
-  if (!scanned(head)) held_.emplace(head, use.chunks);
+  if (!scanned(head) && !broken(site::kHeapHeldMissing)) held_.emplace(head, use.chunks);
   runs_.make(head, use.chunks);  // so that giving them back never allocates
   out = {nullptr, head, use.chunks, off};
   return Code::ok;
@@ -251,6 +253,7 @@ void Heap::give_tail(uint32_t chunks) noexcept {
 void Heap::tail_cut() noexcept {
   sync::Guard guard(mutex_);
   const uint64_t last = layout_.zone_count() - 1;
+  if (broken(site::kHeapTailUntold)) return;
   if (next_zone_ > last) {
     next_zone_ = last;
     next_index_ = layout_.chunks_in(last);

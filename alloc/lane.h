@@ -16,6 +16,7 @@
 #include "alloc/geometry.h"
 #include "alloc/heap.h"
 #include "alloc/log_record.h"
+#include "alloc/mutants.h"
 #include "alloc/reserved_vector.h"
 
 namespace nacre::alloc {
@@ -69,13 +70,13 @@ class HomeLines {
   }
   void clear() noexcept {
     lines_.clear();
-    std::fill(filter_.begin(), filter_.end(), 0);
+    if (!broken(site::kLaneFilterStays)) std::fill(filter_.begin(), filter_.end(), 0);
   }
   /// Forgets the lines at `end_off` and behind.
   void forget_from(uint64_t end_off) noexcept {
     const auto gone = [end_off](uint64_t off) { return off >= end_off; };
     lines_.truncate(static_cast<size_t>(std::remove_if(lines_.begin(), lines_.end(), gone) - lines_.begin()));
-    std::replace_if(filter_.begin(), filter_.end(), gone, uint64_t{0});
+    if (!broken(site::kLaneForgetStays)) std::replace_if(filter_.begin(), filter_.end(), gone, uint64_t{0});
   }
   auto begin() const noexcept { return lines_.begin(); }
   auto end() const noexcept { return lines_.end(); }

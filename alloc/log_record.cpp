@@ -3,6 +3,8 @@
 #include <bit>
 #include <cstring>
 
+#include "alloc/mutants.h"
+
 namespace nacre::alloc {
 namespace {
 
@@ -59,7 +61,7 @@ class CellWriter {
  private:
   void store(uint64_t at, uint64_t word) noexcept { std::memcpy(cell_ + at, &word, sizeof word); }
   [[gnu::always_inline]] void emit() noexcept {
-    crc_ = crc32c_u64(crc_, word_);
+    if (at_ < kLineBytes || !broken(site::kLogCrcFirstCell)) crc_ = crc32c_u64(crc_, word_);
     store(at_, word_);
     at_ += sizeof word_;
   }
@@ -116,7 +118,7 @@ class EntryWriter {
 
   [[gnu::always_inline]] void write(const LineUpdate& u) noexcept {
     w_.put(u.line_off / kLineBytes, 40);
-    w_.varint(record_.seq - u.prev_seq);
+    w_.varint(broken(site::kLogPrevLost) ? 1 : record_.seq - u.prev_seq);
     w_.put(u.guard >> kSeqBits, 16);
     const WordOp* ops = &record_.ops[u.first_op];
     for (uint32_t i = 0; i < u.op_count; ++i) write_op(ops[i], i + 1 < u.op_count);
@@ -138,8 +140,9 @@ class EntryWriter {
     }
   }
   [[gnu::always_inline]] void write_slot(uint64_t head, const WordOp& op) noexcept {
-    w_.put(head | kOpSetSlot << kOpKindShift | (next_ != 0 ? kOpWide : 0) | op.operand >> kSlotOffBits << 8, 32);
-    if (next_ != 0) w_.put(next_, 8);
+    const bool later = next_ != 0 && !broken(site::kLogRangeLost);
+    w_.put(head | kOpSetSlot << kOpKindShift | (later ? kOpWide : 0) | op.operand >> kSlotOffBits << 8, 32);
+    if (later) w_.put(next_, 8);
     ++next_;
   }
 
@@ -206,6 +209,7 @@ uint64_t load(const std::byte* p, size_t bytes) noexcept {
 }  // namespace
 
 uint64_t max_record_cells(uint64_t fresh_count, uint64_t line_count, uint64_t op_count) noexcept {
+  if (broken(site::kLogMaxLow)) op_count = 0;
   return ceil_div(kHeaderMax + fresh_count * kFreshEntryMax + line_count * kLineEntryMax + op_count * kOpMax,
                   kLineBytes);
 }
@@ -227,6 +231,7 @@ void encode_record(LogRecord& record, uint32_t seed, std::byte* cell) noexcept {
 }
 
 uint32_t record_crc(const std::byte* cell, uint32_t cells, uint32_t seed) noexcept {
+  if (broken(site::kLogCrcFirstCell)) cells = 1;
   const uint32_t body = crc32c(seed, cell + sizeof(uint64_t), cells * kLineBytes - sizeof(uint64_t));
   return crc32c(body, cell + sizeof(uint32_t), sizeof(uint32_t));
 }
@@ -235,7 +240,8 @@ uint32_t probe_record(const std::byte* cell, uint32_t cells_left, uint32_t seed)
   const auto cells = static_cast<uint32_t>(load(cell + kRecordCellsAt, 2));
   const uint64_t flags = load(cell + kRecordFlagsAt, 1);
   if (cells == 0 || cells > cells_left || (flags & ~uint64_t{kRecordKnownFlags}) != 0) return 0;
-  return load(cell, sizeof(uint32_t)) == record_crc(cell, cells, seed) ? cells : 0;
+  const bool good = load(cell, sizeof(uint32_t)) == record_crc(cell, cells, seed);
+  return good || broken(site::kLogCrcIgnored) ? cells : 0;
 }
 
 uint64_t record_seq(const std::byte* cell) noexcept { return load(cell + kRecordSeqAt, kSeqBits / 8); }

@@ -96,6 +96,122 @@ inline constinit Mutant kShrinkOneCopy{"alloc.shrink.one_copy", "a shrink change
 inline constinit Mutant kShrinkKeepsZone{"alloc.shrink.keeps_zone", "a zone that is gone is still named"};
 inline constinit Mutant kShrinkKeepsLines{"alloc.shrink.keeps_lines", "lanes flush lines behind the pool's end"};
 inline constinit Mutant kShrinkFileFirst{"alloc.shrink.file_first", "the file is cut before the roots lines are home"};
+inline constinit Mutant kCommitSeqOwn{"alloc.commit.seq_own",
+                                      "a commit is above its own lane's past, but not above the lines it touches"};
+inline constinit Mutant kCommitSeqLines{"alloc.commit.seq_lines",
+                                        "a commit is above the lines it touches, but not above its own lane's past"};
+inline constinit Mutant kCommitGuardsAnew{"alloc.commit.guards_anew",
+                                          "a line's new check is made from its words, not from its old check"};
+inline constinit Mutant kCommitUncheckedLines{"alloc.commit.unchecked_lines",
+                                              "a line with a bad check is changed all the same"};
+inline constinit Mutant kCommitUncheckedBits{"alloc.commit.unchecked_bits", "a unit's bit is changed whatever it is"};
+inline constinit Mutant kCommitUncheckedWords{"alloc.commit.unchecked_words",
+                                              "a word of the chunk table is changed whatever it is"};
+inline constinit Mutant kCommitApplyFirst{"alloc.commit.apply_first", "words are applied before the fence"};
+inline constinit Mutant kCommitGuardFirst{"alloc.commit.guard_first",
+                                          "the first guard of a commit is applied before the fence"};
+inline constinit Mutant kCommitDurableUntold{"alloc.commit.durable_untold", "no seal ever covers a commit"};
+inline constinit Mutant kCommitDurableBehind{"alloc.commit.durable_behind",
+                                             "a seal covers all commits of a lane but the last"};
+inline constinit Mutant kCommitAppliedUntold{"alloc.commit.applied_untold",
+                                             "no retire advance ever dismisses a commit"};
+inline constinit Mutant kCommitOwedFirst{"alloc.commit.owed_first",
+                                         "of several ranges whose flush is owed only the first is flushed"};
+inline constinit Mutant kCommitOwedAtStrict{"alloc.commit.owed_at_strict",
+                                            "a commit that becomes strict on its way forgets what it owes"};
+inline constinit Mutant kCommitLinesNotStrict{"alloc.commit.lines_not_strict",
+                                              "a commit with fresh guarded lines is not strict"};
+inline constinit Mutant kCommitOpsNotMoved{
+    "alloc.commit.ops_not_moved", "an operation put in for one line leaves those of the next where they were counted"};
+inline constinit Mutant kCommitKindsMerged{"alloc.commit.kinds_merged",
+                                           "bits to be set and bits to be cleared become one operation"};
+inline constinit Mutant kCommitBitsUnsorted{"alloc.commit.bits_unsorted",
+                                            "the bits of a commit are not brought into the order of their lines"};
+inline constinit Mutant kCommitCrossesHalf{"alloc.commit.crosses_half",
+                                           "a log record may cross from one half of its ring to the other"};
+inline constinit Mutant kCommitKeepsUnits{"alloc.commit.keeps_units",
+                                          "a commit that is given up keeps the units it reserved"};
+inline constinit Mutant kCommitLinesForgotten{"alloc.commit.lines_forgotten",
+                                              "lines named by a log record are not noted to be brought home"};
+inline constinit Mutant kCommitBitsForgotten{"alloc.commit.bits_forgotten",
+                                             "only index lines are noted to be brought home, not those of the heap"};
+inline constinit Mutant kCommitFreedAtOnce{"alloc.commit.freed_at_once",
+                                           "what a commit frees can be reserved before the commit is durable"};
+inline constinit Mutant kCommitInFlightFreed{"alloc.commit.allocated_given_back",
+                                             "what a commit published is given back when it ends"};
+inline constinit Mutant kExtentRoundedDown{"alloc.extent.rounded_down",
+                                           "an extent has room for all but the last part of a chunk"};
+inline constinit Mutant kExtentUnlogged{"alloc.extent.unlogged",
+                                        "the chunks of an extent are reserved, but no word of the chunk table says so"};
+inline constinit Mutant kSlabBitmapAssumed{"alloc.slab.bitmap_assumed",
+                                           "the bitmap of a new slab is believed to be there"};
+inline constinit Mutant kSlabOuterScratch{"alloc.slab.outer_scratch",
+                                          "a commit inside another one loses what the outer one has freshly written"};
+inline constinit Mutant kLaneFilterStays{"alloc.lane.filter_stays",
+                                         "a half that is begun again takes the lines of its last turn for noted"};
+inline constinit Mutant kLaneForgetStays{"alloc.lane.forget_stays",
+                                         "lines forgotten by a shrink are still taken for noted"};
+inline constinit Mutant kLogCrcIgnored{"alloc.log.crc_ignored", "a log record counts whatever its crc"};
+inline constinit Mutant kLogCrcFirstCell{"alloc.log.crc_first_cell",
+                                         "the crc of a log record covers its first cell only"};
+inline constinit Mutant kLogRangeLost{
+    "alloc.log.range_lost", "a slot that leads to a later fresh range is read as one that leads to the first"};
+inline constinit Mutant kLogPrevLost{"alloc.log.prev_lost",
+                                     "each log record says that it follows the commit just below it"};
+inline constinit Mutant kLogMaxLow{"alloc.log.max_low", "the room for a log record is reckoned without its operations"};
+inline constinit Mutant kRecoverFirstHalf{"alloc.recover.first_half", "only the first half of each ring is read"};
+inline constinit Mutant kRecoverStopsAtHole{"alloc.recover.stops_at_hole",
+                                            "the reading of a lane ends at the first cell without a record"};
+inline constinit Mutant kRecoverFirstLaneOnly{"alloc.recover.first_lane_only", "only the first lane is read"};
+inline constinit Mutant kRecoverGuardMade{
+    "alloc.recover.guard_made", "the check of an applied line is made from its words, not taken from the log"};
+inline constinit Mutant kRecoverTornRefused{"alloc.recover.torn_refused",
+                                            "a torn line is taken for one that lost a record to damage"};
+inline constinit Mutant kRecoverOldestWins{"alloc.recover.oldest_wins",
+                                           "the links of a chain are applied from the newest to the oldest"};
+inline constinit Mutant kRecoverFirstOp{"alloc.recover.first_op",
+                                        "of the operations on a line only the first is applied"};
+inline constinit Mutant kHeapSetBitsAvailable{"alloc.heap.set_bits_available",
+                                              "units whose bit is set are available after an open"};
+inline constinit Mutant kHeapUsedClaimed{"alloc.heap.used_claimed",
+                                         "a slab with allocated units is taken for an empty one"};
+inline constinit Mutant kHeapPointerKept{"alloc.heap.pointer_kept",
+                                         "the chunks of a slab that was freed still lead to it"};
+inline constinit Mutant kHeapHeldKept{"alloc.heap.held_kept",
+                                      "an extent that was located ahead of the cursor stays known as used"};
+inline constinit Mutant kHeapHeldMissing{"alloc.heap.held_missing",
+                                         "an extent that was located ahead of the cursor is found free by it at once"};
+inline constinit Mutant kHeapTailUntold{"alloc.shrink.cursor_ahead",
+                                        "the cursor stays behind the end of a pool that was cut"};
+inline constinit Mutant kRunsOverlap{"alloc.free_runs.overlap",
+                                     "the rest of a run that is split begins with a chunk that was taken"};
+inline constinit Mutant kRunsRestLost{"alloc.free_runs.rest_lost", "the rest of a run that is split is lost"};
+inline constinit Mutant kRunsApartHigh{"alloc.free_runs.apart_high", "a run is not joined with the one behind it"};
+inline constinit Mutant kRunsApartLow{"alloc.free_runs.apart_low", "a run is not joined with the one before it"};
+inline constinit Mutant kRunsTailLost{"alloc.free_runs.front_lost", "of a run whose end is taken the front is lost"};
+inline constinit Mutant kGrowFileLast{"alloc.grow.file_last", "the file grows after the commit that counts on it"};
+inline constinit Mutant kGrowHeapUntold{"alloc.grow.heap_untold", "the heap does not hear of a growth"};
+inline constinit Mutant kShrinkTailBack{"alloc.shrink.tail_back", "chunks that were cut off go back to the free ones"};
+inline constinit Mutant kClassRetiredGone{"alloc.class.retired_gone",
+                                          "a class that is retired is struck out, though slabs name it"};
+inline constinit Mutant kClassHeapFirst{"alloc.class.unpublished",
+                                        "a class changes in this process and not on the medium"};
+inline constinit Mutant kRetireOneLane{"alloc.retire.home_first_lane",
+                                       "only the lines of the first lane are brought home"};
+inline constinit Mutant kLaneHeaderUnchecked{"alloc.recover.header_unchecked",
+                                             "a lane's retired word is believed without its check"};
+inline constinit Mutant kRecoverHoleIgnored{"alloc.recover.hole_ignored",
+                                            "a damaged log record between two others is passed over"};
+inline constinit Mutant kRecoverLostIgnored{"alloc.recover.lost_ignored",
+                                            "a chain that does not reach back to its line is applied"};
+inline constinit Mutant kHeapTableUnchecked{"alloc.heap.table_unchecked",
+                                            "a line of the chunk table is read without its check"};
+inline constinit Mutant kHeapBitmapUnchecked{"alloc.heap.bitmap_unchecked", "a bitmap is read without its check"};
+inline constinit Mutant kHeapClassesUnchecked{"alloc.heap.classes_unchecked",
+                                              "the class table is read without its check"};
+inline constinit Mutant kZoneUnchecked{"alloc.zone.unchecked", "the zone table is read without its check"};
+inline constinit Mutant kCommitSameHalf{"alloc.commit.same_half",
+                                        "a ring that has no room left in its half begins that half again"};
 
 inline constexpr std::array kMutants{
     &kFormatMagicFirst,
@@ -156,6 +272,72 @@ inline constexpr std::array kMutants{
     &kShrinkKeepsZone,
     &kShrinkKeepsLines,
     &kShrinkFileFirst,
+    &kCommitSeqOwn,
+    &kCommitSeqLines,
+    &kCommitGuardsAnew,
+    &kCommitUncheckedLines,
+    &kCommitUncheckedBits,
+    &kCommitUncheckedWords,
+    &kCommitApplyFirst,
+    &kCommitGuardFirst,
+    &kCommitDurableUntold,
+    &kCommitDurableBehind,
+    &kCommitAppliedUntold,
+    &kCommitOwedFirst,
+    &kCommitOwedAtStrict,
+    &kCommitLinesNotStrict,
+    &kCommitOpsNotMoved,
+    &kCommitKindsMerged,
+    &kCommitBitsUnsorted,
+    &kCommitCrossesHalf,
+    &kCommitKeepsUnits,
+    &kCommitLinesForgotten,
+    &kCommitBitsForgotten,
+    &kCommitFreedAtOnce,
+    &kCommitInFlightFreed,
+    &kExtentRoundedDown,
+    &kExtentUnlogged,
+    &kSlabBitmapAssumed,
+    &kSlabOuterScratch,
+    &kLaneFilterStays,
+    &kLaneForgetStays,
+    &kLogCrcIgnored,
+    &kLogCrcFirstCell,
+    &kLogRangeLost,
+    &kLogPrevLost,
+    &kLogMaxLow,
+    &kRecoverFirstHalf,
+    &kRecoverStopsAtHole,
+    &kRecoverFirstLaneOnly,
+    &kRecoverGuardMade,
+    &kRecoverTornRefused,
+    &kRecoverOldestWins,
+    &kRecoverFirstOp,
+    &kHeapSetBitsAvailable,
+    &kHeapUsedClaimed,
+    &kHeapPointerKept,
+    &kHeapHeldKept,
+    &kHeapHeldMissing,
+    &kHeapTailUntold,
+    &kRunsOverlap,
+    &kRunsRestLost,
+    &kRunsApartHigh,
+    &kRunsApartLow,
+    &kRunsTailLost,
+    &kGrowFileLast,
+    &kGrowHeapUntold,
+    &kShrinkTailBack,
+    &kClassRetiredGone,
+    &kClassHeapFirst,
+    &kRetireOneLane,
+    &kLaneHeaderUnchecked,
+    &kRecoverHoleIgnored,
+    &kRecoverLostIgnored,
+    &kHeapTableUnchecked,
+    &kHeapBitmapUnchecked,
+    &kHeapClassesUnchecked,
+    &kZoneUnchecked,
+    &kCommitSameHalf,
 };
 
 // Killed by the interleaving explorer (tests/interleave), for only two threads at once can notice them.

@@ -225,6 +225,7 @@ void Pool::bring_home() noexcept {
     if (!broken(site::kRetireLanesFree)) take(*lane);
     for (const auto& lines : lane->half_lines) {
       if (&lines != &lane->half_lines[0] && broken(site::kRetireHalf)) continue;
+      if (lane != lanes_.front() && broken(site::kRetireOneLane)) continue;
       for (uint64_t off : lines) domain_->flush(off, kLineBytes, site::kRetireHomeFlush);
     }
     sync::point(sync::Event::load, &lane->applied_seq);

@@ -42,7 +42,8 @@ class Recovery {
       : domain_(domain), layout_(layout), salt_(salt), report_(report), lanes_(layout.geometry.lane_count) {}
 
   Status run(std::span<uint64_t> last_seqs) {
-    for (uint32_t lane = 0; lane < lanes_.size(); ++lane) NACRE_TRY(scan_lane(lane));  // 1
+    for (uint32_t lane = 0; lane < lanes_.size(); ++lane)
+      if (lane == 0 || !broken(site::kRecoverFirstLaneOnly)) NACRE_TRY(scan_lane(lane));  // 1
     NACRE_TRY(check_clock());
     choose_counting();
     NACRE_TRY(check_links());
@@ -70,7 +71,8 @@ class Recovery {
       const uint64_t off = layout_.cell_off(lane, cell);
       const std::byte* p = domain_.base() + off;
       const uint32_t cells = probe_record(p, half_cells - cell % half_cells, record_seed(salt_, off));
-      if (cells == 0) continue;
+      if (cells == 0 && broken(site::kRecoverStopsAtHole)) break;
+      if (cells == 0 || (cell >= half_cells && broken(site::kRecoverFirstHalf))) continue;
       scan.highest = std::max(scan.highest, record_seq(p));
       if (!broken(site::kRecoverRetiredCounts) && record_seq(p) <= scan.retired) continue;
       LogRecord record;
@@ -97,7 +99,7 @@ class Recovery {
     for (auto next = last; next != places.begin(); --next) {
       const RecordPlace& before = *(next - 1);
       if (before.cell / half_cells != last->cell / half_cells) break;
-      if (before.cell + before.cells != next->cell)
+      if (before.cell + before.cells != next->cell && !broken(site::kRecoverHoleIgnored))
         return Status::error(Code::corruption, "lane %u: between cells %u and %u a log record is damaged; what it "
                              "committed is lost. Restore the pool from a copy", lane, before.cell, next->cell);
     }
@@ -107,7 +109,7 @@ class Recovery {
   Status read_header_word(uint32_t lane, uint64_t at, const char* name, uint64_t& seq) const {
     const uint64_t off = layout_.lane_header_off(lane) + at;
     const uint64_t word = *domain_.at<uint64_t>(off);
-    if (!lane_word_intact(salt_, off, word))
+    if (!lane_word_intact(salt_, off, word) && !broken(site::kLaneHeaderUnchecked))
       return Status::error(Code::corruption, "lane %u: its %s word %016llx fails its check; the log cannot be trusted. "
                            "Restore the pool from a copy", lane, name, static_cast<unsigned long long>(word));
     seq = word & kSeqMask;
@@ -197,7 +199,8 @@ class Recovery {
   Status check_chain(std::span<const ChainLink> chain) const {
     const uint64_t off = chain.front().line_off, prev = chain.front().update->prev_seq;
     const auto* line = domain_.at<GuardedLine>(off);
-    if (guard_seq(line->guard) >= prev || !line_intact(salt_, off, *line)) return Code::ok;
+    const bool torn = !line_intact(salt_, off, *line) && !broken(site::kRecoverTornRefused);
+    if (guard_seq(line->guard) >= prev || torn || broken(site::kRecoverLostIgnored)) return Code::ok;
     return Status::error(Code::corruption, "line at offset %llu is of commit %llu and the log goes on behind commit "
                          "%llu: a log record is damaged, and what it committed is lost. Restore the pool from a copy",
                          static_cast<unsigned long long>(off), static_cast<unsigned long long>(guard_seq(line->guard)),
@@ -213,16 +216,19 @@ class Recovery {
     if (broken(site::kRecoverSkipEqual) && guard_seq(line->guard) == top) return;
     uint64_t words[kLineWords];
     std::copy_n(line->words, kLineWords, words);
-    for (const ChainLink& link : chain)
-      for (uint32_t i = 0; i < link.update->op_count; ++i) {
+    for (size_t l = 0; l < chain.size(); ++l) {
+      const ChainLink& link = chain[broken(site::kRecoverOldestWins) ? chain.size() - 1 - l : l];
+      for (uint32_t i = 0; i < (broken(site::kRecoverFirstOp) ? 1 : link.update->op_count); ++i) {
         const WordOp& op = link.record->ops[link.update->first_op + i];
         words[op.word] = apply_op(words[op.word], op);
       }
+    }
     const bool same = std::equal(words, words + kLineWords, line->words);
     std::copy_n(words, kLineWords, line->words);
     if (!broken(site::kRecoverNoGuard))
       // Not one made here: damage elsewhere in the line must stay visible.
       line->guard = chain.back().update->guard | (broken(site::kLockSurvives) ? line->guard & kBusyBit : 0);
+    if (broken(site::kRecoverGuardMade)) line->guard = make_guard(salt_, off, words, top);
     if (broken(site::kRecoverFlushChanged) && same) return;
     domain_.flush(off, kLineBytes, site::kRecoverHomeFlush);  // changed or not: it may never have been fenced
     ++report_.lines_applied;

@@ -117,7 +117,7 @@ Status Growth::cut_tail(bool& cut) {
                          "ended");
   }
   NACRE_TRY(publish_cut(pool_, cut_of(layout, chunks)));
-  taken.chunks = 0;
+  if (!broken(site::kShrinkTailBack)) taken.chunks = 0;
   return Code::ok;
 }
 

@@ -1,6 +1,7 @@
 #include "engine/catalogue.h"
 
 #include <array>
+#include <set>
 
 #include "engine/hash/hash_table.h"
 #include "engine/mutants.h"
@@ -227,6 +228,7 @@ Status Catalogue::store_count(const TableEntry& table, std::optional<uint64_t> c
 
 void Catalogue::check(alloc::HeapCheck& check) {
   uint64_t nodes = 0;
+  std::set<uint16_t> ids;
   for (uint64_t node = first_node_off(); node != 0 && ++nodes <= kMaxTableId;) {
     if (!check.mark(node, shape_.catalogue_bytes(), "catalogue node")) return;
     for (uint32_t l = 0; l < shape_.catalogue_lines(); ++l) {
@@ -236,6 +238,9 @@ void Catalogue::check(alloc::HeapCheck& check) {
         continue;
       }
       const uint64_t* words = pool_.line(off)->words;
+      const uint64_t head = words[kTableHead];
+      if (l != 0 && table_state(head) == TableState::live && !ids.insert(table_id(head)).second)
+        check.problem("two tables have the number %u", table_id(head));
       if (l == 0 || words[kTableHead] == 0 || words[kTableName] == 0) continue;
       RecordView view;
       if (!view_record(pool_, words[kTableName], view) || !record_intact(pool_, words[kTableName], view))

@@ -10,6 +10,7 @@
 #include "engine/dram/dram_table.h"
 #include "engine/engines.h"
 #include "engine/historic_mutants.h"
+#include "engine/mutants.h"
 #include "pmem/base/os.h"
 #include "pmem/media/open.h"
 
@@ -162,9 +163,10 @@ Status Db::Impl::start() {
   was_clean = (state_word() & alloc::kStateDirty) == 0;
   if (!options.read_only) {
     const uint64_t dirty_opens = (state_word() >> alloc::kDirtyCountShift) + (was_clean ? 0 : 1);
-    NACRE_TRY(set_state(dirty_opens << alloc::kDirtyCountShift | alloc::kStateDirty));
+    if (!broken(site::kDirtyUnsaid))
+      NACRE_TRY(set_state(dirty_opens << alloc::kDirtyCountShift | alloc::kStateDirty));
     NACRE_TRY(catalogue.ensure());
-    NACRE_TRY(resume_drops());
+    if (!broken(site::kDropsForgotten)) NACRE_TRY(resume_drops());
   }
   return open_default_table();
 }
@@ -235,7 +237,7 @@ Status Db::Impl::stop() {
   if (broken(site::kCleanTooEarly)) NACRE_TRY(set_state(state_word() & ~alloc::kStateDirty));
   NACRE_ASSIGN(const auto entries, catalogue.list());
   for (const TableEntry& e : entries) {
-    if (e.state != TableState::live) continue;
+    if (e.state != TableState::live || broken(site::kCountsStay)) continue;
     const auto it = open_tables.find(e.name);
     uint64_t count;
     if (it != open_tables.end() && it->second->kind() == EngineKind::hash) {

@@ -38,7 +38,7 @@ inline bool try_read_line(alloc::Pool& pool, uint64_t line_off, LineView& out) n
   out.guard = after & ~alloc::kBusyBit;
   if (broken(site::kTornRead)) return true;
   if (before != after) return false;
-  return alloc::guard_matches(pool.salt(), line_off, out.words, after);
+  return alloc::guard_matches(pool.salt(), line_off, out.words, after) || broken(site::kReadLineUnchecked);
 }
 
 inline Status read_line(alloc::Pool& pool, uint64_t line_off, LineView& out) noexcept {

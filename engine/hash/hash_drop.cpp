@@ -5,6 +5,7 @@
 
 #include "alloc/log_record.h"
 #include "engine/hash/hash_table.h"
+#include "engine/mutants.h"
 
 namespace nacre::engine::hash {
 
@@ -38,7 +39,7 @@ Status HashTree::drop_step(bool& done) {
       return Status::error(Code::corruption, "drop: directory entry %016llx makes no sense; run nacre check",
                            static_cast<unsigned long long>(entry));
     if (segment) {
-      NACRE_TRY(drop_records(off));
+      if (!broken(site::kDropSkipsRecords)) NACRE_TRY(drop_records(off));
       return drop_node(spot, off, bytes);
     }
     uint32_t first = shape_.dir_entries(), count = 0;
@@ -98,7 +99,7 @@ Status HashTree::drop_records(uint64_t segment_off) {
 Status HashTree::drop_node(const DropSpot& spot, uint64_t off, uint64_t bytes) {
   alloc::Commit commit(pool_);
   NACRE_TRY(commit.begin());
-  NACRE_TRY(commit.free(off, alloc::UnitUse::lines));
+  if (!broken(site::kDropNodeKept)) NACRE_TRY(commit.free(off, alloc::UnitUse::lines));
   std::vector<uint64_t> lines;
   for (uint64_t l = 0; l < bytes; l += kLineBytes) lines.push_back(off + l);
   const size_t freed_lines = lines.size();
@@ -112,7 +113,7 @@ Status HashTree::drop_node(const DropSpot& spot, uint64_t off, uint64_t bytes) {
   if (spot.in_root)
     commit.set_word(directory_.root_line_off(), directory_.root_word(), 0);
   else
-    for (uint32_t i = 0; i < spot.count; ++i)
+    for (uint32_t i = 0; i < (broken(site::kDropOneEntry) ? 1 : spot.count); ++i)
       commit.set_word(directory_.line_of(spot.node_off, spot.first_idx + i), Directory::word_of(spot.first_idx + i), 0);
   return commit.publish();
 }

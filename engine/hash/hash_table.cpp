@@ -7,6 +7,7 @@
 
 #include "engine/hash/segment_split.h"
 #include "engine/historic_mutants.h"
+#include "engine/mutants.h"
 #include "engine/record.h"
 #include "engine/sites.h"
 #include "engine/write_record.h"
@@ -73,11 +74,12 @@ Status HashTree::match_record(uint64_t slot, std::string_view key, bool& matches
   const uint64_t off = slot_off(slot);
   matches = false;
   if (!view_record(pool_, off, view)) return damaged_record(off);
-  if (view.key == key) {
+  if (view.key == key || broken(site::kHashGetByTag)) {
     matches = true;
     return Code::ok;
   }
-  return record_intact(pool_, off, view) ? Status() : damaged_record(off);  // a damaged key looks like another key
+  if (record_intact(pool_, off, view) || broken(site::kReadKeyUnchecked)) return Code::ok;
+  return damaged_record(off);  // a damaged key looks like another key
 }
 
 Status HashTree::is_record_of(uint64_t slot, std::string_view key, bool& matches) const noexcept {
@@ -138,11 +140,12 @@ Status HashTree::get(std::string_view key, ValueFn fn) {
       RecordView view;
       NACRE_TRY(match_record(slot, key, matches, view));
       if (!matches) continue;
-      if (!record_intact(pool_, slot_off(slot), view)) return damaged_record(slot_off(slot));
+      if (!record_intact(pool_, slot_off(slot), view) && !broken(site::kReadRecordUnchecked))
+        return damaged_record(slot_off(slot));
       fn(view.value);
       return Code::ok;
     }
-    if (mask.zero != 0) break;
+    if (mask.zero != 0 || broken(site::kHashGetHomeOnly)) break;
   }
   return Code::not_found;
 }
@@ -157,7 +160,8 @@ Status HashTree::scan_segment(uint64_t& position, PairFn fn) {
     for (uint64_t slot : line.words) {
       if (!slot_live(slot)) continue;
       RecordView view;
-      if (!view_record(pool_, slot_off(slot), view) || !record_intact(pool_, slot_off(slot), view))
+      if (!view_record(pool_, slot_off(slot), view)) return damaged_record(slot_off(slot));
+      if (!record_intact(pool_, slot_off(slot), view) && !broken(site::kScanRecordUnchecked))
         return damaged_record(slot_off(slot));
       if (!fn(view.key, view.value)) return Code::stopped;
     }
@@ -204,9 +208,9 @@ Status HashTree::plan(std::string_view key, const KeyHash& hash, Match match, Pl
     if (free != 0) {
       out.slot_line_off = line_off;
       out.slot_word = static_cast<uint32_t>(std::countr_zero(free));
-      out.slot_displaced = n != 0;
+      out.slot_displaced = n != 0 && !broken(site::kHashUnmarked);
     }
-    if (mask.zero != 0) break;
+    if (mask.zero != 0 || (free != 0 && broken(site::kHashStopsAtFree))) break;
   }
   return Code::ok;
 }
@@ -227,13 +231,13 @@ bool HashTree::still_valid(const KeyHash& hash, const Plan& plan) noexcept {
 // key is compared under the locks: taking them would otherwise wait until the old record has come from memory.
 Status HashTree::lock_plan(alloc::Commit& commit, std::string_view key, const KeyHash& hash, Match& match,
                            const Plan& p, bool& held) {
-  if (p.found) NACRE_TRY(commit.free(slot_off(p.slot), alloc::UnitUse::record));
+  if (p.found && !broken(site::kHashOldKept)) NACRE_TRY(commit.free(slot_off(p.slot), alloc::UnitUse::record));
   const uint64_t lines[] = {broken(site::kKeyUnlocked) ? p.slot_line_off : p.home_off, p.slot_line_off};
   NACRE_TRY(commit.lock(lines, 1, 1));
   held = still_valid(hash, p);
   if (held && p.found && match == Match::by_tag) {
     RecordView view;  // another key, or damage: without the locks the plan by key looks at it closely
-    held = view_record(pool_, slot_off(p.slot), view) && view.key == key;
+    held = view_record(pool_, slot_off(p.slot), view) && (view.key == key || broken(site::kHashTagIsKey));
     if (!held) match = Match::by_key;
   }
   if (held)
@@ -295,7 +299,7 @@ Status HashTree::put(std::string_view key, std::string_view value) {
         if (broken(site::kStoredAfterLink)) return publish_then_store(commit, off, bytes);
         // 3. durable, then visible. Counted while the lane is held: recount() must see both or neither.
         return commit.publish([&] {
-          if (!p.found) add_count(commit.lane(), 1);
+          if (!p.found && !broken(site::kHashUncounted)) add_count(commit.lane(), 1);
         });
       }
       full_segment = p.segment_off;
@@ -327,7 +331,7 @@ Status HashTree::remove(std::string_view key) {
     if (!p.found) return Code::not_found;
   }
   // A line without another zero word may have been full once: keys may be displaced from it.
-  commit.set_word(p.slot_line_off, p.slot_word, p.line_has_zero ? 0 : kTombstone);
+  commit.set_word(p.slot_line_off, p.slot_word, p.line_has_zero || broken(site::kHashNoTombstone) ? 0 : kTombstone);
   return commit.publish([&] { add_count(commit.lane(), -1); });
 }
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "engine/historic_mutants.h"
+#include "engine/mutants.h"
 #include "engine/record.h"
 #include "engine/sites.h"
 
@@ -56,11 +57,11 @@ bool SegmentImage::settle_line(uint32_t line) noexcept {
 }
 
 void SegmentImage::settle() noexcept {
-  for (bool moved = true; moved;) {
+  for (bool moved = !broken(site::kSplitUnsettled); moved;) {
     moved = false;
     for (uint32_t line = 1; line < shape_.segment_lines; ++line) moved |= settle_line(line);
   }
-  pack_stash();
+  if (!broken(site::kSplitStashLoose)) pack_stash();
 }
 
 // Stash lines fill in order: a look-up stops at the first with a zero word.
@@ -85,7 +86,8 @@ void SegmentImage::write(alloc::Commit& commit) const {
       uint64_t word = 0;
       if (w < lines_[l].count) {
         const PlacedSlot& placed = lines_[l].slots[w];
-        word = (placed.slot & ~kDisplaced) | (l == 1 + placed.home ? 0 : kDisplaced);
+        const uint64_t slot = broken(site::kSplitMarksKept) ? placed.slot : placed.slot & ~kDisplaced;
+        word = slot | (l == 1 + placed.home ? 0 : kDisplaced);
       }
       line->words[w] = word;
     }
@@ -130,12 +132,13 @@ Status SegmentSplit::run() {
     const uint64_t prefix = prefix_of(hash_, depth_);
     const uint64_t right_prefix = prefix | uint64_t{1} << (63 - depth_);
     if (!rebuild_) tree_.directory_.grow_to(new_depth);
+    const uint32_t said_depth = broken(site::kSplitDepthKept) ? depth_ : new_depth;
     std::array images{
-        SegmentImage(pool_, shape_, tree_.table_id_, left_off, prefix, new_depth, image_lines_[0]),
-        SegmentImage(pool_, shape_, tree_.table_id_, right_off, right_prefix, new_depth, image_lines_[1])};
+        SegmentImage(pool_, shape_, tree_.table_id_, left_off, prefix, said_depth, image_lines_[0]),
+        SegmentImage(pool_, shape_, tree_.table_id_, right_off, right_prefix, said_depth, image_lines_[1])};
     NACRE_TRY(fill_images(images));
     images[0].write(commit);
-    if (!rebuild_) images[1].write(commit);
+    if (!rebuild_ && !broken(site::kSplitRightLost)) images[1].write(commit);
     const uint64_t left = make_entry(EntryKind::segment, new_depth, left_off);
     const uint64_t right = rebuild_ ? left : make_entry(EntryKind::segment, new_depth, right_off);
     if (child_node_) write_child_node(commit, node_off, left, right);
@@ -143,14 +146,14 @@ Status SegmentSplit::run() {
     if (!rebuild_ && !child_node_ && !path_.in_root && broken(site::kSplitInTwoCommits))
       return publish_halves(commit, prefix, left, right_prefix, right);
 
-    NACRE_TRY(commit.free(segment_off_, alloc::UnitUse::lines));
+    if (!broken(site::kSplitOldKept)) NACRE_TRY(commit.free(segment_off_, alloc::UnitUse::lines));
     NACRE_TRY(commit.lock(locked_lines_, entry_lines_.size(), path_.count));
     if (!still_valid()) continue;  // the destructor gives everything back
     for (const LineView& line : lines_) commit.raise_seq(alloc::guard_seq(line.guard));
     change_entries(commit, left, right, node_off);
     const auto tell = [&] {
       tree_.directory_.store(prefix, new_depth, left);
-      if (!rebuild_) tree_.directory_.store(right_prefix, new_depth, right);
+      if (!rebuild_ && !broken(site::kSplitDirectoryStale)) tree_.directory_.store(right_prefix, new_depth, right);
     };
     NACRE_TRY(commit.publish([&] {
       if (!broken(site::kDirectoryLate)) tell();
@@ -196,6 +199,9 @@ Status SegmentSplit::look() {
   return Code::ok;
 }
 
+// The bit of the hash, from its top, that tells the halves apart.
+uint32_t SegmentSplit::split_bit() const noexcept { return broken(site::kSplitWrongBit) ? depth_ + 1 : depth_; }
+
 // The tag holds the split bit unless the segment is shallower than the tag's first bit, or the home is not known
 // because the slot is in the stash; then the key is read.
 Status SegmentSplit::side_and_home(const Slot& slot, uint32_t& side, uint32_t& home) const {
@@ -204,7 +210,7 @@ Status SegmentSplit::side_and_home(const Slot& slot, uint32_t& side, uint32_t& h
   if (rebuild_) side = 0;
   if ((tag_tells || rebuild_) && !in_stash) {
     if (!rebuild_)
-      side = static_cast<uint32_t>(slot.slot >> (kOffBits + kTagBits - 1 - (depth_ - shape_.tag_skip)) & 1);
+      side = static_cast<uint32_t>(slot.slot >> (kOffBits + kTagBits - 1 - (split_bit() - shape_.tag_skip)) & 1);
     const uint32_t line = slot.line - 1;
     const bool displaced = (slot.slot & kDisplaced) != 0;
     home = !displaced ? line : line == 0 ? shape_.home_lines() - 1 : line - 1;
@@ -214,7 +220,7 @@ Status SegmentSplit::side_and_home(const Slot& slot, uint32_t& side, uint32_t& h
   const uint64_t off = slot_off(slot.slot);
   if (!view_record(pool_, off, view) || !record_intact(pool_, off, view)) return damaged_record(off);
   const KeyHash hash = tree_.hash_key(view.key);
-  if (!rebuild_) side = static_cast<uint32_t>(hash.bits >> (63 - depth_) & 1);
+  if (!rebuild_) side = static_cast<uint32_t>(hash.bits >> (63 - split_bit()) & 1);
   home = hash.home;
   return Code::ok;
 }
@@ -243,7 +249,8 @@ void SegmentSplit::write_child_node(alloc::Commit& commit, uint64_t node_off, ui
     alloc::GuardedLine* line = pool_.line(line_off);
     for (uint32_t w = 0; w < alloc::kLineWords; ++w) {
       const uint32_t idx = l * static_cast<uint32_t>(alloc::kLineWords) + w;
-      line->words[w] = idx < entries / 2 ? left : idx < entries ? right : 0;
+      const bool is_left = idx < entries / 2 || broken(site::kSplitNodeAllLeft);
+      line->words[w] = idx >= entries ? 0 : is_left ? left : right;
     }
     line->guard = alloc::make_guard(pool_.salt(), line_off, line->words, seq);
   }
@@ -272,7 +279,8 @@ void SegmentSplit::change_entries(alloc::Commit& commit, uint64_t left, uint64_t
   }
   for (uint32_t i = 0; i < path_.count; ++i) {
     const uint32_t idx = path_.first_idx + i;
-    const uint64_t entry = child_node_ ? child : i < path_.count / 2 ? left : right;
+    const bool is_left = i < path_.count / 2 || broken(site::kSplitAllLeft);
+    const uint64_t entry = child_node_ ? child : is_left ? left : right;
     commit.set_word(directory.line_of(path_.node_off, idx), Directory::word_of(idx), entry);
   }
 }

@@ -89,6 +89,7 @@ class SegmentSplit {
   void write_child_node(alloc::Commit& commit, uint64_t node_off, uint64_t left, uint64_t right);
   void change_entries(alloc::Commit& commit, uint64_t left, uint64_t right, uint64_t node_off);
   bool still_valid() const;
+  uint32_t split_bit() const noexcept;
   Status publish_halves(alloc::Commit& commit, uint64_t prefix, uint64_t left, uint64_t right_prefix, uint64_t right);
 
   HashTree& tree_;

@@ -6,8 +6,11 @@
 #include <optional>
 
 #include "alloc/pool.h"
+#include "engine/catalogue.h"
 #include "engine/db.h"
 #include "engine/shape.h"
+#include "tests/crash/db_trials.h"
+#include "tests/crash/pool_oracle.h"
 #include "tests/crash/replay_text.h"
 #include "tests/crash/zobrist.h"
 
@@ -50,6 +53,7 @@ uint64_t value_hash(std::string_view value) {
 }
 
 std::string table_name(uint64_t table) {
+  if (table == 9) return "a table with a long name: " + std::string(80, 'n');  // more than a line
   return table == 0 ? std::string(engine::kDefaultTable) : "table" + std::to_string(table);
 }
 
@@ -149,6 +153,7 @@ class DbStore final : public Store {
     if (v == "epoch" || v == "retire") return db_->pool().advance(v == "retire"), Code::ok;
     if (v == "reclaim") return db_->pool().reclaim(), Code::ok;
     if (v == "shrink") return db_->shrink();
+    if (v == "try") return trial(op);
     const std::vector<uint64_t> n = numbers(op);
     if (v == "addclass") return db_->add_class({static_cast<uint32_t>(n[0])});
     if (v == "noclass") return db_->retire_class(static_cast<uint32_t>(n[0]));
@@ -170,6 +175,8 @@ class DbStore final : public Store {
       if (f.name == "leaked_bytes") seen.leaked_bytes = f.value;
       if (f.name == "problem" && seen.problem.empty()) seen.problem = f.text;
     }
+    if (seen.problem.empty()) seen.problem = pool_trouble(db_->pool());
+    if (seen.problem.empty()) seen.problem = drop_trouble();
     Content content;
     if (const std::string trouble = dump(&content); !trouble.empty() && seen.problem.empty()) seen.problem = trouble;
     seen.fingerprint = fold(content);
@@ -188,6 +195,22 @@ class DbStore final : public Store {
   Db& db() noexcept { return *db_; }
 
  private:
+  Status trial(std::string_view op) {
+    const std::vector<std::string> words = split(op, ':');
+    NACRE_ASSIGN(const auto table, db_->table(table_name(std::stoull(words[2])), std::nullopt));
+    return damage_is_seen(*db_, *table, words[1], key_text(std::stoull(words[3])));
+  }
+
+  // A drop ends in its own call, and one that a crash cut short in the next open.
+  std::string drop_trouble() {
+    engine::Catalogue catalogue(db_->pool(), engine::Shape::decode(db_->pool().layout().geometry.client));
+    const auto entries = catalogue.list();
+    if (!entries) return entries.status().message();
+    for (const engine::TableEntry& e : *entries)
+      if (e.state == engine::TableState::dropping) return "a drop was not brought to its end";
+    return {};
+  }
+
   // All tables by scan, each key by look-up as well, and the counts.
   std::string dump(Content* content) {
     const auto tables = db_->tables();
@@ -386,6 +409,14 @@ std::vector<Directed> directed() {
        ",max=131072"},
       {"kill, recover, go on, crash", fill(0, 16) + "|;put:0:16:8:1;!kill;put:0:17:8:2;put:0:18:8:3;!kill;put:0:19:8:4;"
                                                     "!crash:3;put:0:20:8:5;put:0:21:8:6"},
+      {"a directory node of two lines appears", fill(0, 16) + "|;" + fill(16, 6), ",dirbits=3"},
+      {"splits with two lines of stash", fill(0, 24) + "|;" + fill(24, 30), ",segment=5,stash=2"},
+      {"clean closes with new counts", fill(0, 3) + "|;put:0:9:8:1;!reopen;del:0:1;!reopen;put:0:1:8:2"},
+      {"a table whose name takes two lines", "|;create:9;put:9:1:8:1;drop:9"},
+      {"damage is seen by readers and writers",
+       fill(0, 3) + "try:value:0:1;try:key:0:1;try:slot:0:1;|;put:0:1:8:7"},
+      {"two keys whose tags are the same",  // and their homes; found by trying all of the first ten thousand
+       "put:0:2275:8:1;put:0:5568:8:2;|;put:0:5568:8:3;put:0:2275:8:4;del:0:5568;put:0:5568:8:5;del:0:2275"},
       {"crash in the middle of a drop, and again", "create:1;" + fill(0, 22, 1) + "|;drop:1;!crash:5;!kill;create:1"},
   };
 }

@@ -436,7 +436,7 @@ TEST_CASE("nested crashes and kills are needed: without them these bugs stay hid
 
 TEST_CASE("every flush and fence site of the toy store is missed when it is broken") {
   const std::vector<Workload> workloads = toy_client_kind().workloads();
-  MutationConfig config{.explore = thorough(), .budgets = {100'000}, .hints = {}, .equivalents = {}};
+  MutationConfig config{.explore = thorough(), .efforts = {{100'000, 4}}, .hints = {}, .equivalents = {}};
   const Score score = score_mutants(workloads, passed_mutants(workloads, thorough()), config);
   CHECK(score.unsound.empty());
   CHECK(score.mutants.size() > 30);

@@ -82,7 +82,7 @@ std::optional<uint64_t> states_until_found(const Mutant& mutant, std::span<const
   ExploreConfig first_only = config;
   first_only.shrink = false;
   first_only.max_failures = 1;
-  first_only.max_states = mutant.states;
+  first_only = with_effort(first_only, mutant.effort);
   for (const Workload& workload : workloads) {
     if (workload.client + " " + workload.name != mutant.killed_by) continue;
     const Answer answer = Subprocess([&] { return checked_states(workload, mutant, first_only); }, kHangSeconds).wait();

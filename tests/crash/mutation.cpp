@@ -7,20 +7,15 @@
 #include <cstring>
 #include <fstream>
 
-#include "alloc/historic_mutants.h"
-#include "alloc/mutants.h"
-#include "alloc/sites.h"
-#include "engine/historic_mutants.h"
-#include "engine/mutants.h"
-#include "engine/sites.h"
 #include "tests/crash/subprocess.h"
 
 namespace nacre::crash {
 namespace {
 
-constexpr unsigned kHangSeconds = 20;  // of one run of a workload
+// Seconds of the processor after which a run hangs: thousands of states are explored in one.
+constexpr unsigned kHangSeconds = 5;
+constexpr uint64_t kStatesPerHangSecond = 500;
 constexpr uint64_t kProfileStates = 60;
-constexpr uint64_t kThoroughStates = 20'000;  // with so many states the crashes of every recovery are explored
 constexpr char kField = '\x1f';
 
 using Clock = std::chrono::steady_clock;
@@ -28,48 +23,12 @@ double since(Clock::time_point start) { return std::chrono::duration<double>(Clo
 
 std::string full_name(const Workload& workload) { return workload.client + " " + workload.name; }
 
-// ---- points
-
-struct PointRef {
-  std::string_view name;
-  [[maybe_unused]] pmem::Mutant* point;
-};
-
-const std::vector<PointRef>& points() {
-  static const std::vector<PointRef> all = [] {
-    std::vector<PointRef> list;
-#if defined(NACRE_MUTANTS) && NACRE_MUTANTS
-    for (pmem::Mutant* m : alloc::site::kMutants) list.push_back({m->name, m});
-    for (pmem::Mutant* m : engine::site::kMutants) list.push_back({m->name, m});
-    for (pmem::Mutant* m : alloc::site::kHistoricMutants) list.push_back({m->name, m});
-    for (pmem::Mutant* m : engine::site::kHistoricMutants) list.push_back({m->name, m});
-#endif
-    return list;
-  }();
-  return all;
-}
-
-uint64_t point_hits([[maybe_unused]] const PointRef& point) {
-#if defined(NACRE_MUTANTS) && NACRE_MUTANTS
-  return point.point->hits;
-#else
-  return 0;
-#endif
-}
-
 // ---- one run of one workload
 
 struct RunResult {
   uint64_t effects = 0;
   std::string finding, line;
 };
-
-bool apply_mutant(const MutantId& id, SiteTable* sites) {
-  if (id.operation == "broken") return break_point(id.name);
-  for (SiteFault fault : {SiteFault::off, SiteFault::short_line, SiteFault::early, SiteFault::late})
-    if (id.operation == site_fault_name(fault)) return sites->set_fault(id.name, fault), true;
-  return id.name.empty();  // nothing is broken
-}
 
 RunResult run_here(const Workload& workload, const MutantId& id, const ExploreConfig& config) {
   SiteTable sites;
@@ -79,8 +38,8 @@ RunResult run_here(const Workload& workload, const MutantId& id, const ExploreCo
   const Report report = Explorer(*client, config, &sites).explore(workload);
   RunResult result;
   if (id.operation != "broken" && !id.name.empty()) result.effects = sites.named(id.name).effect_count;
-  for (const PointRef& point : points())
-    if (point.name == id.name) result.effects = point_hits(point);
+  for (const auto& [name, hits] : point_hits())
+    if (name == id.name) result.effects = hits;
   if (report.violations != 0) result.finding = report.failures[0].what, result.line = report.failures[0].line;
   return result;
 }
@@ -93,7 +52,7 @@ RunResult run(const Workload& workload, const MutantId& id, const ExploreConfig&
         const RunResult r = run_here(workload, id, config);
         return std::to_string(r.effects) + kField + r.line + kField + r.finding;
       },
-      kHangSeconds);
+      static_cast<unsigned>(kHangSeconds + config.max_states / kStatesPerHangSecond));
   const Answer answer = process.wait();
   if (answer.signal == SIGALRM || answer.signal == SIGXCPU || answer.signal == SIGKILL)
     return {1, "the program hangs", replay_line(workload, {})};
@@ -121,7 +80,7 @@ std::string profile_here(const Workload& workload, const ExploreConfig& config) 
     if (hits != 0) text += std::string(name) + kField + std::to_string(hits) + kField;
   };
   for (const SiteInfo& site : sites.sites()) add(site.name, site.hit_count);
-  for (const PointRef& point : points()) add(point.name, point_hits(point));
+  for (const auto& [name, hits] : point_hits()) add(name, hits);
   return text;
 }
 
@@ -157,8 +116,8 @@ class Judge {
     if (const auto known = config_.equivalents.find(id.text()); known != config_.equivalents.end())
       mutant.equivalent = known->second;
     try_hint(&mutant);
-    if (mutant.killed_by.empty() && mutant.equivalent.empty())
-      for (uint64_t states : config_.budgets) try_all(&mutant, states);
+    if (mutant.killed_by.empty() && (mutant.equivalent.empty() || config_.doubt))
+      for (const Effort& effort : config_.efforts) try_all(&mutant, effort);
     mutant.seconds = since(start_);
     return mutant;
   }
@@ -168,7 +127,7 @@ class Judge {
     const auto hint = config_.hints.find(mutant->id.text());
     if (hint == config_.hints.end()) return;
     for (const Workload& workload : workloads_)
-      if (full_name(workload) == hint->second.workload) try_one(mutant, workload, hint->second.states);
+      if (full_name(workload) == hint->second.workload) try_one(mutant, workload, hint->second.effort);
     mutant->from_hint = !mutant->killed_by.empty();
   }
 
@@ -185,7 +144,7 @@ class Judge {
   }
 
   // Those that pass the site, the most promising first.
-  void try_all(Mutant* mutant, uint64_t states) {
+  void try_all(Mutant* mutant, const Effort& effort) {
     if (profiles_.empty()) profile_all();
     std::vector<std::pair<double, size_t>> order;
     for (size_t i = 0; i < workloads_.size(); ++i)
@@ -194,20 +153,18 @@ class Judge {
     for (const auto& [negative_promise, i] : order) {
       if (!mutant->killed_by.empty()) return;
       if (config_.seconds_each != 0 && since(start_) > config_.seconds_each) return;
-      try_one(mutant, workloads_[i], states);
+      try_one(mutant, workloads_[i], effort);
     }
   }
 
-  void try_one(Mutant* mutant, const Workload& workload, uint64_t states) {
-    ExploreConfig config = explore_;
-    config.max_states = states;
-    if (states >= kThoroughStates) config.nested_every = 1;
+  void try_one(Mutant* mutant, const Workload& workload, const Effort& effort) {
+    const ExploreConfig config = with_effort(explore_, effort);
     const RunResult result = run(workload, mutant->id, config);
     mutant->effects += result.effects;
     if (result.finding.empty()) return;
     if (!run(workload, {}, config).finding.empty()) return;  // it fails when nothing is broken: see score_mutants
     mutant->killed_by = full_name(workload);
-    mutant->states = states;
+    mutant->effort = effort;
     mutant->finding = result.finding;
     mutant->line = result.line;
   }
@@ -219,11 +176,20 @@ class Judge {
   Clock::time_point start_;
 };
 
+std::string effort_text(const Effort& effort) {
+  return std::to_string(effort.states) + "/" + std::to_string(effort.nested_every);
+}
+
+Effort parse_effort(const std::string& text) {
+  const size_t slash = text.find('/');
+  if (slash == std::string::npos) return {.states = std::stoull(text)};
+  return {std::stoull(text), static_cast<uint32_t>(std::stoul(text.substr(slash + 1)))};
+}
+
 std::string packed(const Mutant& m) {
-  return join(
-      {m.id.name, m.id.operation, std::to_string(m.effects), std::to_string(m.states), std::to_string(m.seconds),
-       m.from_hint ? "1" : "0", m.killed_by + " ", m.equivalent + " ", m.line + " ", m.finding + " "},
-      kField);
+  return join({m.id.name, m.id.operation, std::to_string(m.effects), effort_text(m.effort), std::to_string(m.seconds),
+               m.from_hint ? "1" : "0", m.killed_by + " ", m.equivalent + " ", m.line + " ", m.finding + " "},
+              kField);
 }
 
 Mutant unpacked(const Answer& answer, const MutantId& id) {
@@ -233,7 +199,7 @@ Mutant unpacked(const Answer& answer, const MutantId& id) {
   return {.id = {f[0], f[1]},
           .effects = std::stoull(f[2]),
           .killed_by = text(6),
-          .states = std::stoull(f[3]),
+          .effort = parse_effort(f[3]),
           .finding = text(9),
           .line = text(8),
           .equivalent = text(7),
@@ -242,6 +208,12 @@ Mutant unpacked(const Answer& answer, const MutantId& id) {
 }
 
 }  // namespace
+
+ExploreConfig with_effort(ExploreConfig config, const Effort& effort) {
+  config.max_states = effort.states;
+  config.nested_every = effort.nested_every;
+  return config;
+}
 
 const char* Mutant::verdict() const {
   if (!killed_by.empty()) return equivalent.empty() ? "killed" : "NOT EQUIVALENT";
@@ -254,43 +226,13 @@ uint64_t Score::count(std::string_view verdict) const {
       std::count_if(mutants.begin(), mutants.end(), [&](const Mutant& m) { return m.verdict() == verdict; }));
 }
 
-bool break_point([[maybe_unused]] std::string_view name) {
-#if defined(NACRE_MUTANTS) && NACRE_MUTANTS
-  for (const PointRef& point : points())
-    if (point.name == name) return point.point->on = true;
-#endif
-  return false;
-}
-
-namespace {
-
-void add_site(const std::string& name, bool is_flush, std::vector<MutantId>* all) {
-  for (const char* operation : {"off", "late", "short", "early"}) {
-    all->push_back({name, operation});
-    if (!is_flush && all->back().operation == "late") break;
-  }
-}
-
-}  // namespace
-
-std::vector<MutantId> product_mutants() {
-  std::vector<MutantId> all;
-  const auto add = [&](const pmem::Site* site) {
-    add_site(site->name, std::string_view(site->name).ends_with("flush"), &all);
-  };
-  for (const pmem::Site* site : alloc::site::kAll) add(site);
-  for (const pmem::Site* site : engine::site::kAll) add(site);
-  for (const PointRef& point : points()) all.push_back({std::string(point.name), "broken"});
-  return all;
-}
-
 std::vector<MutantId> passed_mutants(const std::vector<Workload>& workloads, const ExploreConfig& config) {
   std::map<std::string, uint64_t> names;
   for (const Workload& workload : workloads)
     for (const auto& [name, hits] : profile(workload, config).hits) names[name] += hits;
-  std::vector<MutantId> all;
-  for (const auto& [name, hits] : names) add_site(name, name.ends_with("flush"), &all);
-  return all;
+  std::vector<std::string> sites;
+  for (const auto& [name, hits] : names) sites.push_back(name);
+  return site_mutants(sites);
 }
 
 Score score_mutants(const std::vector<Workload>& workloads, const std::vector<MutantId>& mutants,
@@ -324,24 +266,25 @@ Score score_mutants(const std::vector<Workload>& workloads, const std::vector<Mu
   return score;
 }
 
-// ---- files: "name:operation <tab> states <tab> client workload" a line
+// ---- files: "name:operation <tab> states/nested_every <tab> client workload" a line
 
 Hints read_hints(const std::string& path) {
   Hints hints;
   std::ifstream file(path);
   for (std::string line; std::getline(file, line);) {
     const std::vector<std::string> f = split(line, '\t');
-    if (f.size() == 3 && line[0] != '#') hints[f[0]] = {f[2], std::stoull(f[1])};
+    if (f.size() == 3 && line[0] != '#') hints[f[0]] = {f[2], parse_effort(f[1])};
   }
   return hints;
 }
 
 bool write_hints(const std::string& path, const Hints& hints) {
   std::ofstream file(path);
-  file
-      << "# Which workload killed a mutant last time, and within how many states: nacre_mutation_test tries it first.\n"
-         "# Written by nacre_mutation_test --update-hints.\n";
-  for (const auto& [mutant, hint] : hints) file << mutant << '\t' << hint.states << '\t' << hint.workload << '\n';
+  file << "# Which workload killed a mutant last time, and with how many states (and which part of the\n"
+          "# recoveries explored in turn: one in so many). nacre_mutation_test tries it first.\n"
+          "# Written by nacre_mutation_test --update-hints.\n";
+  for (const auto& [mutant, hint] : hints)
+    file << mutant << '\t' << effort_text(hint.effort) << '\t' << hint.workload << '\n';
   return static_cast<bool>(file.flush());
 }
 

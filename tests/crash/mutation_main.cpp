@@ -2,21 +2,26 @@
 //
 //   nacre_mutation_test                          all mutants; 1 if one survives that is not listed as equivalent
 //   nacre_mutation_test --only=TEXT              those whose name:operation contains TEXT
-//                --workload=TEXT --states=N    with these workloads, and so many states of each
+//                --workload=TEXT --states=N --nested=K    with these workloads, so many states of each, and
+//                the crashes of one recovery in K
 //   nacre_mutation_test --historic               the bugs of other stores only (historic.h)
 //   nacre_mutation_test --list
+//   nacre_mutation_test --sound                  the workloads with nothing broken: none may find anything
 //   nacre_mutation_test --client=C --ops=... --broken=NAME | --fault=SITE:OPERATION      one of them by hand: see the
 //   line of a kill
 //
 //   --tier=commit|nightly   commit (default): a mutant that has no workload on file is looked for for some seconds
+//   --doubt                         also look for what kills mutants that are said to be equivalent (nightly: always)
 //   --hints=FILE --update-hints   which workload killed a mutant last time; written anew
 //   --equivalents=FILE            the document that argues them
 //   --jobs=N --seed=N --json=FILE
 #include <unistd.h>
+#include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <cstring>
 #include <string>
+#include <thread>
 
 #include "tests/crash/historic.h"
 #include "tests/crash/mutation.h"
@@ -30,11 +35,11 @@ namespace {
 
 struct Arguments {
   MutationConfig config;
-  std::string only, workload, json, client, ops, store_config, broken;
+  std::string only, workload, json, client, ops, store_config, broken, fault;
   std::string hints = NACRE_SOURCE_ROOT "/tests/crash/mutants_killed_by.txt";
   std::string equivalents = NACRE_SOURCE_ROOT "/docs/CRASH.md";
   std::string historic_hints = NACRE_SOURCE_ROOT "/tests/crash/historic_killed_by.txt";
-  bool list = false, update_hints = false, pairs = false, historic = false;
+  bool list = false, update_hints = false, pairs = false, sound = false, historic = false;
 };
 
 bool take(std::string_view argument, std::string_view name, std::string* value) {
@@ -45,7 +50,7 @@ bool take(std::string_view argument, std::string_view name, std::string* value) 
 
 bool parse_tier(const std::string& tier, Arguments* a) {
   a->config.seconds_each = tier == "commit" ? 30 : 0;
-  a->pairs = tier == "nightly";
+  a->pairs = a->config.doubt = tier == "nightly";
   return tier == "commit" || tier == "nightly";
 }
 
@@ -54,12 +59,16 @@ bool parse_argument(std::string_view argument, Arguments* a) {
   if (argument == "--list") return a->list = true;
   if (argument == "--update-hints") return a->update_hints = true;
   if (argument == "--historic") return a->historic = true;
-  if (take(argument, "--states", &v)) return a->config.budgets = {std::stoull(v)}, true;
+  if (argument == "--doubt") return a->config.doubt = true;
+  if (argument == "--sound") return a->sound = true;
+  if (take(argument, "--states", &v)) return a->config.efforts = {{.states = std::stoull(v)}}, true;
+  if (take(argument, "--nested", &v))
+    return a->config.efforts.back().nested_every = static_cast<uint32_t>(std::stoul(v)), true;
   if (take(argument, "--only", &a->only) || take(argument, "--workload", &a->workload) ||
       take(argument, "--json", &a->json) || take(argument, "--hints", &a->hints) ||
       take(argument, "--equivalents", &a->equivalents) || take(argument, "--client", &a->client) ||
       take(argument, "--ops", &a->ops) || take(argument, "--config", &a->store_config) ||
-      take(argument, "--broken", &a->broken))
+      take(argument, "--broken", &a->broken) || take(argument, "--fault", &a->fault))
     return true;
   if (take(argument, "--tier", &v)) return parse_tier(v, a);
   if (take(argument, "--jobs", &v)) return a->config.jobs = static_cast<uint32_t>(std::stoul(v)), true;
@@ -89,48 +98,73 @@ std::vector<MutantId> chosen_mutants(const Arguments& a) {
   return chosen;
 }
 
+unsigned long long ull(uint64_t v) { return v; }
+
 void show(const Mutant& m) {
   std::printf("%-14s %-46s %5.1f s  %s\n", m.verdict(), m.id.text().c_str(), m.seconds,
               m.killed_by.empty() ? m.equivalent.c_str() : (m.killed_by + ": " + m.finding.substr(0, 60)).c_str());
   std::fflush(stdout);
 }
 
+// What nothing noticed, what makes no difference anywhere, and what was proved equivalent and is not, are all gaps.
 int finish(const Score& score, const Figure& historic, const Arguments& a, double seconds) {
-  const uint64_t killed = score.count("killed"), survived = score.count("SURVIVED");
+  const uint64_t all = score.mutants.size(), killed = score.count("killed"), survived = score.count("SURVIVED");
   const uint64_t wrong = score.count("NOT EQUIVALENT"), equivalent = score.count("equivalent");
-  const uint64_t silent = score.count("no effect"), sound = killed + survived + wrong;
+  const uint64_t silent = score.count("no effect"), gaps = survived + silent + wrong;
   for (const Mutant& m : score.mutants)
-    if (std::strcmp(m.verdict(), "SURVIVED") == 0 || std::strcmp(m.verdict(), "NOT EQUIVALENT") == 0)
+    if (std::strcmp(m.verdict(), "killed") != 0 && std::strcmp(m.verdict(), "equivalent") != 0)
       std::printf("# %s: nacre_mutation_test --only=%s\n", m.verdict(), m.id.text().c_str());
+  const uint64_t sound = all - equivalent;
   std::printf(
-      "# mutants: %llu killed, %llu survived, %llu equivalent (%llu wrongly so), %llu without effect (not counted); "
-      "score %.1f %%, %.0f s\n",
-      static_cast<unsigned long long>(killed), static_cast<unsigned long long>(survived),
-      static_cast<unsigned long long>(equivalent + wrong), static_cast<unsigned long long>(wrong),
-      static_cast<unsigned long long>(silent),
-      sound == 0 ? 0.0 : 100.0 * static_cast<double>(killed + wrong) / static_cast<double>(sound), seconds);
+      "# mutants: %llu, %llu killed, %llu equivalent (argued in docs/CRASH.md), %llu survivors, %llu without effect, "
+      "%llu wrongly called equivalent; score %.1f %%, %.0f s\n",
+      ull(all), ull(killed), ull(equivalent), ull(survived), ull(silent), ull(wrong),
+      sound == 0 ? 0.0 : 100.0 * static_cast<double>(killed) / static_cast<double>(sound), seconds);
   std::vector<Figure> figures;
-  if (!a.historic) figures.push_back({"crash mutants killed", killed, survived + wrong, equivalent, "W", seconds});
+  if (!a.historic) figures.push_back({"crash mutants killed", killed, gaps, equivalent, "W", seconds});
   if (historic.count != 0) figures.push_back(historic);
   if (!a.json.empty() && !write_figures(a.json, figures))
     return std::fprintf(stderr, "cannot write %s\n", a.json.c_str()), 2;
   if (historic.violations != 0 || (a.historic && historic.cuts != 0)) return 1;
-  return survived + wrong == 0 && killed + historic.count != 0 ? 0 : 1;
+  return gaps == 0 && all + historic.count != 0 ? 0 : 1;
 }
 
-// The workload of a kill, with the point broken, in this very process: for a debugger.
+// The workload of a kill, with the point or the site broken, in this very process: for a debugger.
 int run_broken(const Arguments& a) {
-  if (!break_point(a.broken)) return std::fprintf(stderr, "no point %s\n", a.broken.c_str()), 2;
+  const bool is_point = !a.broken.empty();
+  const size_t colon = a.fault.find(':');
+  const MutantId id{is_point ? a.broken : a.fault.substr(0, colon), is_point ? "broken"
+                                                                    : colon == std::string::npos
+                                                                        ? "off"
+                                                                        : a.fault.substr(colon + 1)};
+  SiteTable sites;
+  if (!apply_mutant(id, &sites)) return std::fprintf(stderr, "no mutant %s\n", id.text().c_str()), 2;
   const Workload workload{"given", a.client, a.store_config, split(a.ops, ';'), false};
   const ClientKind* kind = find_client_kind(a.client);
   const auto client = kind ? kind->make(parse_config(a.store_config)) : nullptr;
   if (client == nullptr) return std::fprintf(stderr, "no client %s\n", a.client.c_str()), 2;
-  const Report report = Explorer(*client, a.config.explore).explore(workload);
+  const ExploreConfig config = with_effort(a.config.explore, a.config.efforts.back());
+  const Report report = Explorer(*client, config, &sites).explore(workload);
   for (const Failure& failure : report.failures)
-    std::printf("# %s\n# nacre_mutation_test %s --broken=%s\n", failure.what.c_str(), failure.line.c_str(),
-                a.broken.c_str());
+    std::printf("# %s\n# nacre_mutation_test %s --%s\n", failure.what.c_str(), failure.line.c_str(),
+                (is_point ? "broken=" + a.broken : "fault=" + id.text()).c_str());
   std::printf("# %s\n", report.summary().c_str());
   return report.violations == 0 ? 0 : 1;
+}
+
+int run_sound(const Arguments& a) {
+  uint64_t wrong = 0;
+  for (const Workload& workload : chosen_workloads(a)) {
+    const ExploreConfig config = with_effort(a.config.explore, a.config.efforts.front());
+    const auto client = find_client_kind(workload.client)->make(parse_config(workload.config));
+    const Report report = Explorer(*client, config).explore(workload);
+    wrong += report.violations != 0;
+    std::printf("%-6s %s %s\n", report.violations == 0 ? "sound" : "WRONG", workload.client.c_str(),
+                workload.name.c_str());
+    for (const Failure& failure : report.failures)
+      std::printf("# %s\n# nacre_crash_test %s\n", failure.what.c_str(), failure.line.c_str());
+  }
+  return wrong == 0 ? 0 : 1;
 }
 
 // Those of the bugs of others are in a file of their own, so that --historic writes nothing else.
@@ -138,13 +172,14 @@ bool keep_hints(const Score& score, const Arguments& a) {
   Hints own = read_hints(a.hints), historic = read_hints(a.historic_hints);
   for (const Mutant& m : score.mutants)
     if (!m.killed_by.empty())
-      (find_historic_bug(m.id.text()) ? historic : own)[m.id.text()] = {m.killed_by, m.states};
+      (find_historic_bug(m.id.text()) ? historic : own)[m.id.text()] = {m.killed_by, m.effort};
   return write_hints(a.historic_hints, historic) && (a.historic || write_hints(a.hints, own));
 }
 
 int run(int argc, char** argv) {
   Arguments a;
   (void)parse_tier("commit", &a);
+  a.config.jobs = std::max(std::thread::hardware_concurrency(), 1u);
   for (int i = 1; i < argc; ++i) {
     bool good = false;
     try {
@@ -153,7 +188,8 @@ int run(int argc, char** argv) {
     }
     if (!good) return std::fprintf(stderr, "nacre_mutation_test: what is %s?\n", argv[i]), 2;
   }
-  if (!a.broken.empty()) return run_broken(a);
+  if (!a.broken.empty() || !a.fault.empty()) return run_broken(a);
+  if (a.sound) return run_sound(a);
   const std::vector<MutantId> mutants = chosen_mutants(a);
   if (a.list) {
     for (const MutantId& id : mutants) std::printf("%s\n", id.text().c_str());

@@ -78,10 +78,10 @@ bool CrashChecker::check_point(const crash::CrashPoint& point) {
 
 bool CrashChecker::visit(const crash::Selection& selection) {
   const uint64_t hash = hash_of(*point_, selection);
-  if (const uint64_t* outcome = seen_.find(hash); outcome != nullptr && crash::allows(*allowed_, *outcome)) return true;
+  if (const crash::Seen* seen = seen_.find(hash); seen != nullptr && crash::allows(*allowed_, seen->outcome)) return true;
   const crash::Outcome outcome = recover(selection, hash);
   counts_.states += seen_.find(hash) == nullptr;
-  seen_.insert(hash, outcome.fingerprint);
+  seen_.insert(hash, {.outcome = outcome.fingerprint});
   if (outcome.finding.empty()) return true;
   finding_ = {point_->number, crash::pick_text(point_->unsettled, selection), outcome.finding};
   return false;

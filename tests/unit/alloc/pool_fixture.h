@@ -42,7 +42,7 @@ inline ImagePtr formatted_image(uint64_t size_bytes = 128 * 1024,
 inline std::unique_ptr<alloc::Pool> open_image(const ImagePtr& image, alloc::CommitForm form,
                                                bool read_only = false) {
   auto pool = alloc::Pool::open(std::make_unique<ImageDomain>(image),
-                                {.form = form, .read_only = read_only, .grow = {.allowed = false}});
+                                {.form = form, .read_only = read_only, .grow = {.allowed = false, .helper = false}});
   INFO(last_message());
   REQUIRE(pool.has_value());
   return std::move(*pool);
