@@ -190,6 +190,8 @@ void CampaignRunner::print_result(const Campaign& campaign, const std::string& n
               name.c_str());
   if (campaign.sequence_length != 0 && report.cut_points != 0)  // the others always have some
     std::printf("# %" PRIu64 " of its crash points are cut\n", report.cut_points);
+  states_ += report.checked_states();
+  if (report.violations != 0) std::printf("# found when this run had checked %" PRIu64 " states\n", states_);
   for (const Failure& failure : report.failures)
     std::printf("# %s\n# nacre_crash_test %s%s\n", failure.what.c_str(), failure.line.c_str(),
                 campaign.failure_tail.c_str());

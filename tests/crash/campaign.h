@@ -49,6 +49,7 @@ class CampaignRunner {
   uint32_t jobs_;
   SetUp set_up_;
   size_t printed_ = 0;
+  uint64_t states_ = 0;  // checked in all that was printed
 };
 
 }  // namespace nacre::crash
