@@ -75,6 +75,8 @@ std::vector<Sketch> sketches() {
        "put:0:1:8:22;epoch;epoch;epoch;put:0:4:8:23", "put:0:2:30:24"},
       {"a commit and the epochs that give its unit away", "", fill(0, 4), "", "put:0:1:8:21",
        "put:0:1:8:22;epoch;epoch;epoch;put:0:2:8:23;put:0:3:8:24"},
+      {"epochs move while somebody holds all lanes", ",lanes=3", fill(0, 4) + ";addclass:304",
+       "lane:2;put:0:1:100:5;lane:1;put:0:1:8:6;lane:0", "noclass:304", reused + ";put:0:3:8:9", "put:0:2:100:7"},
       {"a retire advance while commits are applied", "", fill(0, 4), "put:0:2:8:40", "put:0:1:8:21;put:0:2:8:22",
        "retire;get:0:1;retire"},
       {"line memory is retired while puts run", "", fill(0, 18), fill(20, 3), "retire;retire;retire;" + fill(30, 3),
