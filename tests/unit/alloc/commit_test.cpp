@@ -1,8 +1,10 @@
 // What a commit costs, what it changes, and that one which is given up changes nothing.
 #include <catch2/catch.hpp>
+#include <optional>
 #include <set>
 #include <thread>
 
+#include "alloc/lane_layout.h"
 #include "tests/unit/alloc/pool_fixture.h"
 
 using namespace nacre;
@@ -237,6 +239,22 @@ TEST_CASE("line memory is not handed out before a retire advance that began afte
     REQUIRE(p->advance(true));
     REQUIRE(handed_out());
     REQUIRE(p.problems(100).empty());
+  }
+}
+
+TEST_CASE("an advance seals each lane up to its last commit, also a lane that somebody holds") {
+  for (const bool held : {false, true}) {
+    AnchoredPool p(CommitForm::one_fence);
+    REQUIRE(p.put(0, 100, 1).ok());
+    std::optional<WriterStop> stop;
+    if (held) stop.emplace(p.pool());
+    REQUIRE(p->advance(false));
+    stop.reset();
+    for (const auto& lane : p->lanes()) {
+      if (lane->commits.load() == 0) continue;  // nothing but what recovery retired
+      const uint64_t off = p->layout().lane_header_off(lane->number) + offsetof(LaneHeader, seal);
+      REQUIRE((*p->at<uint64_t>(off) & kSeqMask) == lane->durable_seq.load());
+    }
   }
 }
 
