@@ -145,7 +145,8 @@ Status Commit::free(uint64_t off, UnitUse use) {
   NACRE_TRY(pool_.heap().locate_to_free(off, freed.unit));
   freed.lines = use == UnitUse::lines;
   if (!freed.unit.is_extent()) __builtin_prefetch(pool_.line(Heap::bit_of(freed.unit).line_off));
-  if (broken(site::kFreedThenUnlinked)) return free_by_itself(freed);
+  if constexpr (pmem::kMutants)
+    if (broken(site::kFreedThenUnlinked)) return free_by_itself(freed);
   lane_->freed.push_next();
   return Code::ok;
 }
@@ -198,7 +199,8 @@ inline void Commit::unlock_index_lines() noexcept {
 
 Status Commit::lock(std::span<const uint64_t> line_offs, uint64_t max_lines, uint64_t max_ops) {
   Lane& lane = *lane_;
-  if (!line_offs.empty() && broken(site::kUnlinkedThenFreed)) hold_frees_back();
+  if constexpr (pmem::kMutants)
+    if (!line_offs.empty() && broken(site::kUnlinkedThenFreed)) hold_frees_back();
   const uint64_t bit_count = lane.allocated.size() + lane.freed.size() + (own_word_ != nullptr ? 1 : 0);
   max_cells_ = max_record_cells(lane.record.fresh.size(), max_lines + bit_count, max_ops + bit_count);
   if (max_cells_ > lane.half_cells || lane.record.fresh.size() > kMaxFreshRanges) [[unlikely]]
@@ -464,7 +466,8 @@ void Commit::finish() noexcept {
   if (!broken(site::kCommitAppliedUntold)) lane.applied_seq.store(lane.record.seq, std::memory_order_release);
   if (broken(site::kCommitInFlightFreed)) give_back();
   lane.allocated.clear();
-  if (broken(site::kUnlinkedThenFreed)) free_what_was_held_back();
+  if constexpr (pmem::kMutants)
+    if (broken(site::kUnlinkedThenFreed)) free_what_was_held_back();
   const bool retire = lane.line_frees_since_retire >= kRetireLimboUnits;
   const bool advance = retire || pool_.advance_is_due(lane);
   if (advance) lane.frees_since_advance = lane.freed_bytes_since_advance = 0;

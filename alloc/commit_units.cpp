@@ -42,7 +42,8 @@ Status Commit::allocate(uint64_t bytes, UnitUse use, uint64_t& off) {
       s = allocate_extent(bytes, unit);  // there may be room for one record if not for a slab of them
     if (!s.ok() && s.code() != Code::not_found) return s;
   }
-  if (broken(site::kAllocatedThenLinked)) return off = unit.off(), allocate_by_itself(unit);
+  if constexpr (pmem::kMutants)
+    if (broken(site::kAllocatedThenLinked)) return off = unit.off(), allocate_by_itself(unit);
   lane_->allocated.push(unit);
   off = unit.off();
   if (!unit.is_extent()) {
@@ -143,6 +144,7 @@ class Commit::Inner {
     return Code::ok;
   }
   /// Changes the bits of these units and nothing else, durably. (Mutants only.)
+#if defined(NACRE_MUTANTS)
   Status publish_bits(std::span<const UnitRef> allocated, std::span<const Lane::Freed> freed) {
     lane_.allocated.reserve(allocated.size());
     for (const UnitRef& unit : allocated) lane_.allocated.push(unit);
@@ -154,6 +156,7 @@ class Commit::Inner {
     lane_.allocated.clear();
     return Code::ok;
   }
+#endif
   bool failed() const noexcept { return commit.broken_; }
 
  private:
@@ -165,6 +168,7 @@ class Commit::Inner {
   ReservedVector<Lane::Freed> freed_;
 };
 
+#if defined(NACRE_MUTANTS)
 // ---- mutants: a unit's bit and the word that leads to it are two commits ----
 
 namespace {
@@ -190,6 +194,8 @@ void Commit::free_what_was_held_back() {
   const std::vector<Lane::Freed> freed = std::exchange(held_back(), {});
   if (!freed.empty()) (void)Inner(*this).publish_bits({}, freed);
 }
+
+#endif
 
 // A new slab is a commit of one line: a crash after it leaves an empty slab, which is no leak.
 Status Commit::make_slab(uint32_t class_id) {

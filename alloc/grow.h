@@ -140,7 +140,7 @@ class Growth {
   std::atomic<uint64_t> taken_{0};           // chunks handed out by this handle
   std::atomic<bool> refused_{false};         // the last growth failed: only an operation tries again
   std::atomic<bool> no_prefault_{false};     // the medium has no use for it
-  std::atomic<bool> load_wanted_{false};     // stays once it is set: what a growth adds is read with it
+  std::atomic<bool> load_wanted_{false};     // stays once it is set
   bool load_ended_ = false;                  // all is read, or cannot be read; of the helper
   std::atomic<bool> woken_{false};
   sync::Mutex wake_mutex_;

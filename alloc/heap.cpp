@@ -131,18 +131,8 @@ bool Heap::take_listed(ClassSlabs& list, Arena& arena, uint32_t class_id, UnitRe
   return false;
 }
 
-Status Heap::refill(Arena& arena, uint32_t class_id, UnitRef& out) {
-  const uint64_t words = words_read_.load(std::memory_order_relaxed);
-  const uint64_t slabs = slabs_loaded_.load(std::memory_order_relaxed);
-  const Status s = refill_and_read(arena, class_id, out);
-  const bool read = words != words_read_.load(std::memory_order_relaxed) ||
-                    slabs != slabs_loaded_.load(std::memory_order_relaxed);
-  arena.had_to_read |= read;
-  return s;
-}
-
 // Each turn holds the lock for one bounded step.
-Status Heap::refill_and_read(Arena& arena, uint32_t class_id, UnitRef& out) {
+Status Heap::refill(Arena& arena, uint32_t class_id, UnitRef& out) {
   const uint32_t slab_chunks = classes_.slab_chunks(class_id);
   for (uint32_t loads = 0;;) {
     sync::Guard guard(mutex_);
@@ -157,11 +147,13 @@ Status Heap::refill_and_read(Arena& arena, uint32_t class_id, UnitRef& out) {
     // the rest of the bitmaps; only then all of them.
     const bool scanned_all = scanned_all_.load(std::memory_order_acquire);
     if (list.has_unloaded() && (loads < kLoadsWhileFree || (scanned_all && runs_.longest() < slab_chunks))) {
+      arena.had_to_read = true;
       NACRE_TRY(load_next(list));  // lists it if it has room
       ++loads;
     } else if (runs_.longest() >= slab_chunks || scanned_all) {
       return Code::not_found;
     } else {
+      arena.had_to_read = true;
       NACRE_TRY(scan_step());
     }
   }

@@ -264,7 +264,6 @@ class Heap {
   Status load_next(ClassSlabs& list);                           // mutex_ held
   void make_room(ClassSlabs& list);  // mutex_ held; so that what is noexcept never allocates
   Status refill(Arena& arena, uint32_t class_id, UnitRef& out);
-  Status refill_and_read(Arena& arena, uint32_t class_id, UnitRef& out);
   bool take_listed(ClassSlabs& list, Arena& arena, uint32_t class_id, UnitRef& out);
   void prefetch_listed(const ClassSlabs& list) const noexcept;
   void list_room(Slab* slab) noexcept;

@@ -199,8 +199,8 @@ class Recovery {
   Status check_chain(std::span<const ChainLink> chain) const {
     const uint64_t off = chain.front().line_off, prev = chain.front().update->prev_seq;
     const auto* line = domain_.at<GuardedLine>(off);
-    const bool torn = !line_intact(salt_, off, *line) && !broken(site::kRecoverTornRefused);
-    if (guard_seq(line->guard) >= prev || torn || broken(site::kRecoverLostIgnored)) return Code::ok;
+    if (guard_seq(line->guard) >= prev || broken(site::kRecoverLostIgnored)) return Code::ok;
+    if (!line_intact(salt_, off, *line) && !broken(site::kRecoverTornRefused)) return Code::ok;
     return Status::error(Code::corruption, "line at offset %llu is of commit %llu and the log goes on behind commit "
                          "%llu: a log record is damaged, and what it committed is lost. Restore the pool from a copy",
                          static_cast<unsigned long long>(off), static_cast<unsigned long long>(guard_seq(line->guard)),

@@ -209,7 +209,8 @@ Status Catalogue::forget(const TableEntry& table) {
   NACRE_TRY(commit.begin());
   LineView line;
   NACRE_TRY(read_line(pool_, table.line_off, line));
-  if (!broken(site::kForgetKeepsName) && line.words[kTableName] != 0) NACRE_TRY(commit.free(line.words[kTableName], alloc::UnitUse::record));
+  if (!broken(site::kForgetKeepsName) && line.words[kTableName] != 0)
+    NACRE_TRY(commit.free(line.words[kTableName], alloc::UnitUse::record));
   NACRE_TRY(commit.lock(std::span(&table.line_off, 1), 1, alloc::kLineWords));
   for (uint32_t w = 0; w < alloc::kLineWords; ++w)
     if (line.words[w] != 0) commit.set_word(table.line_off, w, 0);

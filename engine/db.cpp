@@ -205,7 +205,8 @@ Result<std::shared_ptr<Table>> Db::Impl::open_table(std::string_view name, std::
       if (!entry) return entry.status();
     }
     auto hash_table = std::make_shared<hash::HashTable>(*pool, catalogue, mutex, shape, *entry);
-    if (made || ((was_clean || broken(site::kCountBelieved)) && entry->count_valid)) hash_table->tree().set_base_count(entry->count);
+    if (made || ((was_clean || broken(site::kCountBelieved)) && entry->count_valid))
+      hash_table->tree().set_base_count(entry->count);
     table = hash_table;
   } else {
     table = std::make_shared<dram::DramTable>();

@@ -34,7 +34,7 @@ struct Options {
   uint64_t size_bytes = kDefaultPoolBytes;      ///< first size of a pool to be made, at most max_size_bytes
   bool grow = true;                             ///< false: this handle leaves the pool at its size
   uint64_t max_size_bytes = 0;                  ///< growth stops there; kept in a pool to be made; 0: no bound
-  uint64_t grow_step_bytes = 0;                 ///< what one growth adds; 0: an eighth of the pool, 4 to 64 MiB
+  uint64_t grow_step_bytes = 0;                 ///< what one growth adds; see alloc::GrowOptions
   bool grow_helper = true;                      ///< false: no thread of our own; growth happens where it is needed
   MediumChoice medium = MediumChoice::automatic;
   EngineKind engine = EngineKind::hash;         ///< of the default table of a pool to be made

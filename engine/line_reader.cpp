@@ -9,9 +9,10 @@ namespace {
 constexpr uint32_t kMaxRounds = 1u << 22;
 
 /// A mutant waits for the lock on the medium; not for so long as to be taken for a program that hangs.
-bool waits_for_a_lock_that_stays(const alloc::GuardedLine& line, uint32_t round) noexcept {
+[[maybe_unused]] bool waits_for_a_lock_that_stays(const alloc::GuardedLine& line, uint32_t round) noexcept {
   constexpr uint32_t kRounds = 1u << 10;
-  return broken(alloc::site::kLockSurvives) && (sync::load_acquire(&line.guard) & alloc::kBusyBit) != 0 && round > kRounds;
+  const bool busy = (sync::load_acquire(&line.guard) & alloc::kBusyBit) != 0;
+  return broken(alloc::site::kLockSurvives) && busy && round > kRounds;
 }
 
 }  // namespace
@@ -22,7 +23,8 @@ Status read_line_patiently(alloc::Pool& pool, uint64_t line_off, LineView& out) 
   sync::Backoff backoff;
   for (uint32_t round = 0; round < kMaxRounds; ++round) {
     if (try_read_line(pool, line_off, out)) return Code::ok;
-    if (waits_for_a_lock_that_stays(*pool.line(line_off), round)) break;
+    if constexpr (pmem::kMutants)
+      if (waits_for_a_lock_that_stays(*pool.line(line_off), round)) break;
     // Bad: being changed, or damaged. It is damage only if the very same bytes are there while nobody holds it.
     if (locks.state(stripe) == alloc::LineLocks::kFree) {
       LineView again;

@@ -35,10 +35,10 @@ inline bool try_read_line(alloc::Pool& pool, uint64_t line_off, LineView& out) n
     return false;
   if ((before & alloc::kBusyBit) != 0 && broken(alloc::site::kLockSurvives)) return false;
   const uint64_t after = sync::load_acquire(&line->guard);
+  if (before != after && !broken(site::kTornRead)) return false;
   out.guard = after & ~alloc::kBusyBit;
-  if (broken(site::kTornRead)) return true;
-  if (before != after) return false;
-  return alloc::guard_matches(pool.salt(), line_off, out.words, after) || broken(site::kReadLineUnchecked);
+  return alloc::guard_matches(pool.salt(), line_off, out.words, after) || broken(site::kTornRead) ||
+         broken(site::kReadLineUnchecked);
 }
 
 inline Status read_line(alloc::Pool& pool, uint64_t line_off, LineView& out) noexcept {

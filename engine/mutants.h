@@ -1,5 +1,6 @@
-// Steps of this layer that the mutation test breaks: what is done wrong, by name. See pmem/mutant.h; a new point goes
-// here, into `kMutants`, and must be seen to be killed (docs/CRASH.md).
+// Steps of this layer that the mutation test breaks: what is done wrong, by name. See pmem/mutant.h. A new point goes
+// here, into `kMutants`, or into `kInterleavingMutants` if only two threads at once can tell it from the product, and
+// must be seen to be killed (docs/CRASH.md).
 #pragma once
 
 #include <array>

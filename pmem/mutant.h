@@ -4,8 +4,9 @@
 //
 //   if (guard_seq(line->guard) > top && !broken(site::kSkipRule)) return;
 //
-// In every build but that of the mutation test (NACRE_MUTANTS, set in tests/meson.build for its own copy of the
-// libraries) broken() is the constant false, and the compiler removes it together with what it guards.
+// In every build but that of the mutation and the interleaving test (NACRE_MUTANTS, set in tests/meson.build for their
+// own copy of the libraries) broken() is the constant false, and the compiler removes it together with what it guards.
+// A function that only a mutant calls is compiled for that copy alone: `if constexpr (pmem::kMutants)` around the call.
 #pragma once
 
 #include <cstdint>
@@ -13,6 +14,7 @@
 namespace nacre::pmem {
 
 #if defined(NACRE_MUTANTS) && NACRE_MUTANTS
+inline constexpr bool kMutants = true;
 struct Mutant {
   constexpr Mutant(const char* its_name, const char* its_harm) noexcept : name(its_name), harm(its_harm) {}
   const char* name;  ///< "layer.structure.step", unique in the project
@@ -25,10 +27,11 @@ inline bool broken(Mutant& mutant) noexcept {
   return __atomic_load_n(&mutant.on, __ATOMIC_RELAXED);
 }
 #else
+inline constexpr bool kMutants = false;
 struct Mutant {
   constexpr Mutant(const char*, const char*) noexcept {}
 };
-constexpr bool broken(const Mutant&) noexcept { return false; }
+consteval bool broken(const Mutant&) noexcept { return false; }
 #endif
 
 }  // namespace nacre::pmem

@@ -4,6 +4,8 @@
 #include "engine/hash/segment_split.h"
 #include "engine/sites.h"
 
+#if defined(NACRE_MUTANTS)
+
 namespace nacre::engine::hash {
 
 void HashTree::overwrite_in_place(const Plan& plan, uint64_t slot) noexcept {
@@ -48,3 +50,5 @@ Status SegmentSplit::publish_halves(alloc::Commit& commit, uint64_t prefix, uint
 }
 
 }  // namespace nacre::engine::hash
+
+#endif

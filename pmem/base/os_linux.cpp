@@ -136,7 +136,8 @@ const char* call_name(Call call) noexcept {
   static constexpr const char* kNames[] = {"open",      "close",     "stat",      "fstat",    "statvfs",
                                            "ftruncate", "fallocate", "unlink",    "rename",   "pread",
                                            "pwrite",    "fsync",     "fdatasync", "mmap",     "munmap",
-                                           "msync",     "madvise",   "huge_pages",   "lock",      "getrandom", "getrlimit"};
+                                           "msync",     "madvise",   "huge_pages", "lock",     "getrandom",
+                                           "getrlimit"};
   static_assert(std::size(kNames) == static_cast<size_t>(Call::count_));
   return call < Call::count_ ? kNames[static_cast<size_t>(call)] : "unknown";
 }

@@ -95,7 +95,7 @@ std::optional<uint64_t> states_until_found(const Mutant& mutant, std::span<const
 }  // namespace
 
 Figure report_historic_bugs(Score* score, std::span<const Workload> workloads, const ExploreConfig& config) {
-  Figure figure{"historic_bugs", 0, 0, 0, "W", 0};
+  Figure figure{"historic bugs found", 0, 0, 0, "W", 0};
   uint64_t most_states = 0;
   for (const Mutant& mutant : score->mutants) {
     const HistoricBug* bug = find_historic_bug(mutant.id.text());

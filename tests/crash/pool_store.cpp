@@ -155,11 +155,11 @@ Status PoolStore::put(const std::vector<Put>& puts) {
   std::vector<uint64_t> records(puts.size());
   for (size_t i = 0; i < puts.size(); ++i) {
     NACRE_TRY(c.allocate(puts[i].bytes, UnitUse::record, records[i]));
-    write_record(c, records[i], puts[i]);  // before more is allocated: making a slab must not lose it
     const uint64_t node = puts[i].key / kSlots;
     if (node_off(node) == 0 && !new_nodes.contains(node))
       NACRE_TRY(c.allocate(kLineBytes, UnitUse::lines, new_nodes[node]));
   }
+  for (size_t i = 0; i < puts.size(); ++i) write_record(c, records[i], puts[i]);
   for (const auto& [node, off] : new_nodes) {
     std::array<uint64_t, alloc::kLineWords> words{};
     for (size_t i = 0; i < puts.size(); ++i)

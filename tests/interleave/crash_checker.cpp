@@ -78,7 +78,8 @@ bool CrashChecker::check_point(const crash::CrashPoint& point) {
 
 bool CrashChecker::visit(const crash::Selection& selection) {
   const uint64_t hash = hash_of(*point_, selection);
-  if (const crash::Seen* seen = seen_.find(hash); seen != nullptr && crash::allows(*allowed_, seen->outcome)) return true;
+  const crash::Seen* seen = seen_.find(hash);
+  if (seen != nullptr && crash::allows(*allowed_, seen->outcome)) return true;
   const crash::Outcome outcome = recover(selection, hash);
   counts_.states += seen_.find(hash) == nullptr;
   seen_.insert(hash, {.outcome = outcome.fingerprint});

@@ -49,10 +49,11 @@ int run(const test::ProofArguments& arguments) {
               static_cast<unsigned long long>(totals.instructions), static_cast<unsigned long long>(totals.stops),
               static_cast<unsigned long long>(totals.forms));
   const uint64_t missed = totals.planted - totals.found;
-  std::vector<test::ScoreFigure> figures = {{"flush_layer_ranges", totals.ranges, totals.violations, totals.cuts,
-                                             model.empty() ? "x86-64" : model, watch.seconds()}};
+  std::vector<test::ScoreFigure> figures = {{"flushed ranges, instruction by instruction", totals.ranges,
+                                             totals.violations, totals.cuts, model.empty() ? "x86-64" : model,
+                                             watch.seconds()}};
   if (totals.planted != 0)
-    figures.push_back({"flush_layer_planted_errors_found", totals.found, missed, 0, "x86-64", watch.seconds()});
+    figures.push_back({"planted errors of the flush layer found", totals.found, missed, 0, "x86-64", watch.seconds()});
   return test::report(arguments, figures);
 }
 

@@ -80,7 +80,8 @@ NACRE_API int nacre_options_set_grow(nacre_options *options, int on);
  * reserved; without a bound it is 64 GiB, or four times the size of a large pool, and growth beyond it needs a new
  * open. NACRE_INVALID_ARGUMENT: less than 1 MiB. */
 NACRE_API int nacre_options_set_max_size(nacre_options *options, uint64_t bytes);
-/* What one growth adds, rounded to chunks; 0 (default): an eighth of the pool, at least 4 MiB, at most 64 MiB. */
+/* What one growth adds; 0 (default): an eighth of the pool, at least 4 MiB, at most 64 MiB. Rounded up to chunks, and
+ * from 2 MiB on the pool ends at a multiple of 2 MiB. */
 NACRE_API int nacre_options_set_grow_step(nacre_options *options, uint64_t bytes);
 /* "auto" (default), "dax", "memory" or "msync"; the environment's NACRE_MEDIUM decides for "auto". */
 NACRE_API int nacre_options_set_medium(nacre_options *options, const char *name);

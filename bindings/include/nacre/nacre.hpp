@@ -271,7 +271,7 @@ struct Options {
   std::string commit_form{};       ///< "one_fence" or "strict"; empty is "one_fence"
   bool grow = true;                ///< false: through this Db the pool keeps its size
   uint64_t max_size = 0;           ///< the pool grows no larger; 0: no bound but the medium's
-  uint64_t grow_step = 0;          ///< what one growth adds; 0: an eighth of the pool, 4 to 64 MiB
+  uint64_t grow_step = 0;          ///< what one growth adds, see nacre_options_set_grow_step; 0: an eighth of the pool
   std::vector<ClassSpec> classes{};  ///< of a pool to be made, beside the default ones
 };
 

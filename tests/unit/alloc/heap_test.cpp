@@ -68,7 +68,8 @@ TEST_CASE(
   }
 }
 
-TEST_CASE("the table of class look-ups says what a search says, with classes in any order, doubled, retired and absent") {
+TEST_CASE(
+    "the table of class look-ups says what a search says, with classes in any order, doubled, retired and absent") {
   const Geometry geometry;
   test::Random random{7};
   for (int round = 0; round < 200; ++round) {
