@@ -104,7 +104,12 @@ Status Growth::refusal(uint64_t wanted_bytes) noexcept {
 }
 
 uint64_t Growth::largest_run() const noexcept {
-  return options_.allowed ? pool_.layout().largest_capacity(max_bytes_) : 0;
+  if (!options_.allowed) return 0;
+  const Layout& layout = pool_.layout();
+  const Zone last = layout.zone(layout.zone_count() - 1);  // after a shrink it has room for more than it holds
+  const uint64_t frames = max_bytes_ >> layout.chunk_shift;
+  const uint64_t in_last = std::min<uint64_t>(last.capacity, frames - std::min<uint64_t>(frames, last.chunk_frame));
+  return std::max(in_last, layout.largest_capacity(max_bytes_));
 }
 
 Status Growth::grow_locked(uint64_t chunks) {
